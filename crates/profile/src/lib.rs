@@ -1,0 +1,19 @@
+//! What a profile is, and every way of writing it.
+//!
+//! A profile is a handful of tables of `u32` ids ([`Tables`]) and a stream of [`Sample`]s that point into them. This
+//! crate knows neither Python nor processes: whoever samples fills the tables, and each output format is one [`Sink`]
+//! in one file.
+
+mod about;
+mod escape;
+mod label;
+mod sample;
+mod sink;
+mod tables;
+
+pub use about::About;
+pub use escape::{for_line, for_terminal};
+pub use label::{frame_label, thread_label};
+pub use sample::{Nanos, Sample};
+pub use sink::{Format, Sink, new_sink};
+pub use tables::{Frame, FrameId, StackId, StringId, Tables, Thread, ThreadId};
