@@ -1,0 +1,62 @@
+//! How to sample.
+
+use std::time::Duration;
+
+/// How to sample.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Time between two samples.
+    pub interval: Duration,
+    /// Wall-clock length of the run; `None` is until something else ends it.
+    pub duration: Option<Duration>,
+    /// How a true copy of the stacks is got.
+    pub mode: Mode,
+    /// Only the thread that holds the GIL.
+    pub gil_only: bool,
+    /// Also threads that do not run.
+    pub include_idle: bool,
+    /// Put a frame that names the thread under each stack.
+    pub thread_frames: bool,
+    /// Which line a frame shows.
+    pub lines: LineMode,
+    /// File names as the code objects have them, not shortened.
+    pub full_filenames: bool,
+    /// Show the frames that are hidden by default: the import machinery's and the interpreter's own.
+    pub full_stack: bool,
+}
+
+/// How a true copy of the stacks is got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The thread that could move is stopped for one copy.
+    Stop,
+    /// Nothing is stopped; what moved meanwhile is not written.
+    Nonblocking,
+}
+
+/// Which line a frame shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineMode {
+    /// The line that is running.
+    Current,
+    /// The function's first line.
+    First,
+    /// None.
+    None,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            interval: Duration::from_millis(10),
+            duration: None,
+            mode: Mode::Stop,
+            gil_only: false,
+            include_idle: false,
+            thread_frames: false,
+            lines: LineMode::Current,
+            full_filenames: false,
+            full_stack: false,
+        }
+    }
+}
