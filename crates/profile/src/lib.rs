@@ -5,15 +5,23 @@
 //! in one file.
 
 mod about;
+mod chrometrace;
+mod counts;
 mod escape;
+mod flamegraph;
+mod format;
 mod label;
+mod raw;
 mod sample;
 mod sink;
+mod speedscope;
 mod tables;
+mod tree;
 
 pub use about::About;
 pub use escape::{for_line, for_terminal};
-pub use label::{frame_label, thread_label};
+pub use format::{Format, UnknownFormat};
+pub use label::{frame_label, process_label, thread_label};
 pub use sample::{Nanos, Sample};
-pub use sink::{Format, Sink, new_sink};
+pub use sink::{Sink, new_sink};
 pub use tables::{Frame, FrameId, StackId, StringId, Tables, Thread, ThreadId};

@@ -2,31 +2,29 @@
 
 use std::io;
 
-use crate::{About, Sample, Tables};
+use crate::chrometrace::Chrometrace;
+use crate::flamegraph::Flamegraph;
+use crate::raw::Raw;
+use crate::speedscope::Speedscope;
+use crate::{About, Format, Sample, Tables};
 
 /// A consumer of samples that can write them as one file.
+///
+/// Samples of one thread come in the order of their times; those of different threads may mix freely.
 pub trait Sink {
     /// Takes one sample; its ids point into `tables`.
     fn sample(&mut self, sample: &Sample, tables: &Tables) -> io::Result<()>;
 
-    /// Writes everything that was taken. Called once, after the last sample.
+    /// Writes everything that was taken. Called once, after the last sample. `out` need not be buffered; it is flushed.
     fn finish(self: Box<Self>, tables: &Tables, about: &About, out: &mut dyn io::Write) -> io::Result<()>;
 }
 
-/// The output formats of `record`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// An interactive SVG, root on top.
-    Flamegraph,
-    /// One line a stack: frames joined by `;`, a space, the count.
-    Raw,
-    /// JSON for speedscope.
-    Speedscope,
-    /// JSON for `chrome://tracing` and Perfetto.
-    Chrometrace,
-}
-
 /// An empty sink of a format.
-pub fn new_sink(format: Format) -> Box<dyn Sink> {
-    todo!("{format:?}")
+pub fn new_sink(format: Format) -> Box<dyn Sink + Send> {
+    match format {
+        Format::Flamegraph => Box::new(Flamegraph::default()),
+        Format::Raw => Box::new(Raw::default()),
+        Format::Speedscope => Box::new(Speedscope::default()),
+        Format::Chrometrace => Box::new(Chrometrace::default()),
+    }
 }

@@ -55,6 +55,18 @@ pub enum Frame {
     Note(StringId),
 }
 
+impl Frame {
+    /// Name, full file name and line, as the JSON formats have them: a note has no file, and no line is `None`.
+    pub(crate) fn parts(self, tables: &Tables) -> (&str, &str, Option<u32>) {
+        match self {
+            Frame::Python { name, file, line, .. } => {
+                (tables.str(name), tables.str(file), Some(line).filter(|&l| l > 0))
+            }
+            Frame::Note(text) => (tables.str(text), "", None),
+        }
+    }
+}
+
 /// A thread of one of the profiled processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thread {
@@ -159,6 +171,13 @@ impl Tables {
     /// All frames, in the order of their ids.
     pub fn frames(&self) -> &[Frame] {
         &self.frames.values
+    }
+
+    /// All stacks with their innermost frame and the stack of its caller, in the order of their ids: a caller comes
+    /// before what it calls.
+    pub fn stacks(&self) -> impl DoubleEndedIterator<Item = (StackId, FrameId, Option<StackId>)> + ExactSizeIterator {
+        let stacks = self.stacks.values.iter().enumerate();
+        stacks.map(|(at, &(caller, frame))| (StackId(at as u32), frame, caller))
     }
 
     /// All threads with their ids.
