@@ -2,4 +2,11 @@
 //!
 //! The only crate that calls the operating system about other processes, and the only one with `unsafe` code.
 
+mod linux;
+
+pub use linux::{
+    CpuClock, Live, Permission, ProcessError, ReadCount, Refusal, Slices, Stopper, Target, TaskState, Tasks,
+    raise_file_limit,
+};
+
 pub mod launch;

@@ -1,0 +1,13 @@
+//! Linux: `process_vm_readv`, `/proc` and ptrace.
+
+mod cpu_clock;
+mod memory;
+mod process;
+mod stop;
+mod tasks;
+
+pub use cpu_clock::CpuClock;
+pub use memory::{Live, ReadCount};
+pub use process::{Permission, ProcessError, Target, raise_file_limit};
+pub use stop::{Refusal, Stopper};
+pub use tasks::{Slices, TaskState, Tasks};

@@ -1,0 +1,241 @@
+//! What the kernel says of a process.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use py_spy_address_space::{Mapping, Module};
+
+/// A process of this system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Process id.
+    pub pid: u32,
+    /// When it was started, in clock ticks since boot: tells it from another with the same id.
+    start_time: u64,
+}
+
+/// Why nothing can be said of a process.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// There is none with this id.
+    #[error("there is no process {0}")]
+    None(u32),
+    /// It has ended and waits for its parent.
+    #[error("process {0} has ended and waits for its parent to notice (zombie)")]
+    Zombie(u32),
+    /// A thread of the kernel.
+    #[error("process {0} ({1}) is a thread of the kernel")]
+    Kernel(u32, String),
+    /// `/proc` could not be read.
+    #[error("could not read /proc/{0}: {1}")]
+    Proc(u32, #[source] io::Error),
+}
+
+/// What the system says about reading other processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permission {
+    /// We are root, in our own user namespace.
+    pub root: bool,
+    /// We have `CAP_SYS_PTRACE`.
+    pub can_trace: bool,
+    /// Yama's `kernel.yama.ptrace_scope`, where there is one.
+    pub ptrace_scope: Option<u8>,
+    /// We run in a Docker or Podman container.
+    pub container: bool,
+    /// We run in a Kubernetes pod.
+    pub kubernetes: bool,
+    /// The process belongs to another user than we do.
+    pub other_user: bool,
+}
+
+/// Bit of `CAP_SYS_PTRACE` in a capability set (`linux/capability.h`).
+const CAP_SYS_PTRACE: u32 = 19;
+
+impl Target {
+    /// A process by its id.
+    pub fn find(pid: u32) -> Result<Target, ProcessError> {
+        let stat = Stat::read(pid)?;
+        if stat.state == b'Z' || stat.state == b'X' {
+            return Err(ProcessError::Zombie(pid));
+        }
+        // Threads of the kernel, and only they, have no memory of their own.
+        if stat.virtual_size == 0 {
+            return Err(ProcessError::Kernel(pid, stat.name));
+        }
+        Ok(Target { pid, start_time: stat.start_time })
+    }
+
+    /// True while the process lives and is no zombie.
+    pub fn is_alive(&self) -> bool {
+        Stat::read(self.pid).is_ok_and(|stat| stat.start_time == self.start_time && !matches!(stat.state, b'Z' | b'X'))
+    }
+
+    /// The process's name as the kernel has it: at most 15 bytes.
+    pub fn name(&self) -> String {
+        Stat::read(self.pid).map(|stat| stat.name).unwrap_or_default()
+    }
+
+    /// The executable's path, as the process sees it.
+    pub fn executable(&self) -> io::Result<PathBuf> {
+        std::fs::read_link(format!("/proc/{}/exe", self.pid))
+    }
+
+    /// The command line's words.
+    pub fn command(&self) -> Vec<String> {
+        let line = std::fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        let line = line.strip_suffix(b"\0").unwrap_or(&line);
+        line.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    }
+
+    /// Its memory map.
+    pub fn mappings(&self) -> io::Result<Vec<Mapping>> {
+        let maps = std::fs::read(format!("/proc/{}/maps", self.pid))?;
+        Ok(String::from_utf8_lossy(&maps).lines().filter_map(Mapping::parse).collect())
+    }
+
+    /// Opens the file behind a mapped module: the very file that is mapped if the kernel lets us, else the one that
+    /// has its path now, as the process sees it.
+    pub fn open_module(&self, module: &Module) -> io::Result<File> {
+        let pid = self.pid;
+        if self.executable().is_ok_and(|exe| exe.to_string_lossy().trim_end_matches(" (deleted)") == module.path) {
+            return File::open(format!("/proc/{pid}/exe"));
+        }
+        let range = &module.mappings[0].range;
+        File::open(format!("/proc/{pid}/map_files/{:x}-{:x}", range.start, range.end))
+            .or_else(|_| File::open(self.path_in_root(&module.path)))
+    }
+
+    /// A path of the process, as we can open it: through its root folder.
+    pub fn path_in_root(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.pid)).join(path.trim_start_matches('/'))
+    }
+
+    /// The working folder, as we can open it.
+    pub fn working_folder(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/cwd", self.pid))
+    }
+
+    /// True when the process sees the same files as we do.
+    pub fn same_root(&self) -> bool {
+        let link = |pid: &str, what: &str| std::fs::read_link(format!("/proc/{pid}/{what}")).ok();
+        let pid = self.pid.to_string();
+        link("self", "root").is_some_and(|root| link(&pid, "root") == Some(root))
+            && link("self", "ns/mnt").is_some_and(|ns| link(&pid, "ns/mnt") == Some(ns))
+    }
+
+    /// Who traces it, if anybody does.
+    pub fn tracer(&self) -> Option<u32> {
+        self.status_field("TracerPid:")?.parse().ok().filter(|&pid| pid != 0)
+    }
+
+    /// What the system says about our reading it.
+    pub fn permission(&self) -> Permission {
+        let own = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let field = |name| own.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let effective = field("CapEff:").and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
+        let own_uid = field("Uid:").and_then(|ids| ids.split_whitespace().next());
+        let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
+        let exists = |path: &str| std::path::Path::new(path).exists();
+        let cgroup = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let other_uid = self.status_field("Uid:");
+        Permission {
+            root: own_uid == Some("0"),
+            can_trace: effective >> CAP_SYS_PTRACE & 1 == 1,
+            ptrace_scope: scope.ok().and_then(|text| text.trim().parse().ok()),
+            container: exists("/.dockerenv") || exists("/run/.containerenv") || cgroup.contains("/docker/"),
+            kubernetes: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() || cgroup.contains("/kubepods"),
+            other_user: own_uid.is_some()
+                && other_uid.as_deref().and_then(|ids| ids.split_whitespace().next()) != own_uid,
+        }
+    }
+
+    fn status_field(&self, name: &str) -> Option<String> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        status.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+    }
+}
+
+/// The fields of `/proc/PID/stat` that we use (`proc_pid_stat(5)`).
+struct Stat {
+    name: String,
+    state: u8,
+    start_time: u64,
+    virtual_size: u64,
+}
+
+impl Stat {
+    fn read(pid: u32) -> Result<Stat, ProcessError> {
+        let text = match std::fs::read(format!("/proc/{pid}/stat")) {
+            Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
+                return Err(ProcessError::None(pid));
+            }
+            Err(error) => return Err(ProcessError::Proc(pid, error)),
+        };
+        Stat::parse(&text).ok_or_else(|| ProcessError::Proc(pid, io::ErrorKind::InvalidData.into()))
+    }
+
+    fn parse(text: &str) -> Option<Stat> {
+        // The name may have blanks and parentheses of its own.
+        let (front, rest) = text.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        // Field 3 is the state, 22 the start time, 23 the size.
+        Some(Stat {
+            name: front.split_once('(')?.1.to_owned(),
+            state: *fields.first()?.as_bytes().first()?,
+            start_time: fields.get(19)?.parse().ok()?,
+            virtual_size: fields.get(20)?.parse().ok()?,
+        })
+    }
+}
+
+/// Lets this process open as many files as it may: two are kept open for each thread that is watched. Call it after
+/// starting other programs, which would inherit the limit.
+pub fn raise_file_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+        && let Err(errno) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        log::info!("could not raise the limit of open files: {errno}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn we_are_a_process() {
+        let target = Target::find(std::process::id()).expect("we live");
+        assert!(target.is_alive() && target.same_root());
+        assert_eq!(target.executable().ok(), std::env::current_exe().ok());
+        assert_eq!(target.command(), std::env::args().collect::<Vec<_>>());
+        assert!(!target.permission().other_user);
+        let modules = py_spy_address_space::modules(&target.mappings().expect("own map"));
+        assert!(modules.iter().all(|module| target.open_module(module).is_ok()));
+    }
+
+    #[test]
+    fn what_is_no_program_is_said() {
+        assert!(matches!(Target::find(0x3fff_ffff), Err(ProcessError::None(_))));
+        // kthreadd, where the namespace shows it.
+        if let Ok(name) = std::fs::read_to_string("/proc/2/comm")
+            && name == "kthreadd\n"
+        {
+            assert!(matches!(Target::find(2), Err(ProcessError::Kernel(2, _))));
+        }
+    }
+
+    #[test]
+    fn names_with_parentheses_are_understood() {
+        let mut text = String::from("7 (a) (b) S");
+        for field in 4..=23 {
+            text += &format!(" {field}");
+        }
+        let stat = Stat::parse(&text).expect("a stat line");
+        assert_eq!((stat.name.as_str(), stat.state, stat.start_time, stat.virtual_size), ("a) (b", b'S', 22, 23));
+        assert!(Stat::parse("7 (a S").is_none() && Stat::parse("7 (a) S 1 2").is_none());
+    }
+}

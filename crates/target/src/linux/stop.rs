@@ -1,0 +1,211 @@
+//! Stopping one thread of another process for a moment.
+
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::sys::ptrace;
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::Pid;
+
+/// A thread on a CPU reports its stop within this time. One that has not is off the CPU or inside the kernel: it can
+/// not run another instruction of the program before it stops, so its memory is still.
+const REPORT_WITHIN: Duration = Duration::from_micros(30);
+
+/// Why a thread could not be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It has ended.
+    Gone,
+    /// We may not: somebody else traces it, or we lack the right.
+    Denied,
+}
+
+/// What a thread's stop looks like to its tracer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Report {
+    /// Not yet.
+    None,
+    /// It stands still; this signal, if any, was on its way to it and must be handed on.
+    Stopped(Option<Signal>),
+    /// It has ended.
+    Ended,
+}
+
+/// Stops one thread at a time, and lets it go. Between two holds nothing is attached: a thread that stays attached
+/// stops at each signal, holds up an exec and delays its parent's `wait`.
+///
+/// Use it from one thread only: the kernel takes orders for a stopped thread only from the one that stopped it.
+#[derive(Debug)]
+pub struct Stopper {
+    /// The process; its leader is not reaped by us when it is our own child.
+    pid: u32,
+    held: Option<(u32, Report)>,
+    /// Threads that were told to stop and let go before they reported it. They are detached as soon as they do.
+    pending: Vec<u32>,
+    /// With one CPU whoever asks runs on it, so nobody else does: waiting for a report is of no use.
+    one_cpu: bool,
+    signals: SigSet,
+}
+
+impl Stopper {
+    /// For the threads of a process. Blocks SIGCHLD for the calling thread, which is how it hears of late stops.
+    pub fn new(pid: u32) -> Stopper {
+        let cpus = sched_getaffinity(Pid::from_raw(0));
+        let count = |set: &CpuSet| (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).count();
+        let one_cpu = cpus.as_ref().map(count) == Ok(1);
+        let mut signals = SigSet::empty();
+        signals.add(Signal::SIGCHLD);
+        if let Err(errno) = signals.thread_block() {
+            log::warn!("could not block SIGCHLD: {errno}");
+        }
+        Stopper { pid, held: None, pending: Vec::new(), one_cpu, signals }
+    }
+
+    /// Makes sure that a thread can not move until [`Stopper::release`].
+    pub fn hold(&mut self, tid: u32) -> Result<(), Refusal> {
+        self.release();
+        if let Some(at) = self.pending.iter().position(|&pending| pending == tid) {
+            // Still on its way to the stop that it was told to make: its memory is as still as it gets.
+            self.pending.swap_remove(at);
+            let report = report(self.pid, tid);
+            if report == Report::Ended {
+                return Err(Refusal::Gone);
+            }
+            self.held = Some((tid, report));
+            return Ok(());
+        }
+        let refusal = |errno| if errno == Errno::ESRCH { Refusal::Gone } else { Refusal::Denied };
+        let pid = Pid::from_raw(tid as i32);
+        ptrace::seize(pid, ptrace::Options::empty()).map_err(refusal)?;
+        // From here on the thread is ours and must be let go whatever happens.
+        self.held = Some((tid, Report::None));
+        if let Err(errno) = ptrace::interrupt(pid) {
+            self.release();
+            return Err(refusal(errno));
+        }
+        let asked = Instant::now();
+        loop {
+            match report(self.pid, tid) {
+                Report::Ended => {
+                    self.held = None;
+                    return Err(Refusal::Gone);
+                }
+                Report::None if !self.one_cpu && asked.elapsed() < REPORT_WITHIN => std::hint::spin_loop(),
+                report => {
+                    self.held = Some((tid, report));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Lets the held thread go, if there is one.
+    pub fn release(&mut self) {
+        let Some((tid, report)) = self.held.take() else { return };
+        match report {
+            Report::Stopped(signal) => detach(tid, signal),
+            Report::Ended => {}
+            Report::None => {
+                self.pending.push(tid);
+                self.collect();
+            }
+        }
+    }
+
+    /// Detaches the threads that have reported since. Returns whether all have.
+    pub fn collect(&mut self) -> bool {
+        let pid = self.pid;
+        self.pending.retain(|&tid| match report(pid, tid) {
+            Report::None => true,
+            Report::Stopped(signal) => {
+                detach(tid, signal);
+                false
+            }
+            Report::Ended => false,
+        });
+        self.pending.is_empty()
+    }
+
+    /// Waits until `deadline` at the latest for all threads that have not yet reported, so that none stands still
+    /// longer than it must. Returns at once when there is none.
+    pub fn collect_until(&mut self, deadline: Instant) {
+        while !self.collect() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            self.await_child_signal(left);
+        }
+    }
+
+    /// Sleeps until a SIGCHLD comes (or came since the last call), or the time is over.
+    fn await_child_signal(&self, at_most: Duration) {
+        let time = libc::timespec {
+            tv_sec: at_most.as_secs() as libc::time_t,
+            tv_nsec: libc::c_long::from(at_most.subsec_nanos()),
+        };
+        #[expect(unsafe_code, reason = "nix has no sigtimedwait")]
+        // SAFETY: both pointers are to live values of the right types; no siginfo is asked for.
+        unsafe {
+            libc::sigtimedwait(self.signals.as_ref(), std::ptr::null_mut(), &raw const time);
+        }
+    }
+}
+
+impl Drop for Stopper {
+    fn drop(&mut self) {
+        self.release();
+        // What is still attached then is let go by the kernel when our thread ends.
+        self.collect_until(Instant::now() + Duration::from_millis(100));
+    }
+}
+
+fn detach(tid: u32, signal: Option<Signal>) {
+    if let Err(errno) = ptrace::detach(Pid::from_raw(tid as i32), signal)
+        && errno != Errno::ESRCH
+    {
+        log::warn!("could not let thread {tid} go: {errno}");
+    }
+}
+
+/// Asks, without waiting, whether an attached thread has stopped or ended. A thread that ended is reaped, unless it is
+/// the leader of a process that is our child: whoever started that one wants its exit status.
+fn report(pid: u32, tid: u32) -> Report {
+    let flags = libc::WNOHANG | libc::WSTOPPED | libc::__WALL;
+    match wait(tid, flags) {
+        Ok(None) => {}
+        Ok(Some((libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED, _))) | Err(_) => return Report::Ended,
+        Ok(Some((_, status))) => {
+            // A stop that we asked for, or job control: the event is in the second byte. Else a signal on its way.
+            let signal = if status >> 8 == 0 { Signal::try_from(status).ok() } else { None };
+            return Report::Stopped(signal);
+        }
+    }
+    let keep = if pid == tid && is_child(pid) { libc::WNOWAIT } else { 0 };
+    match wait(tid, libc::WNOHANG | libc::WEXITED | libc::__WALL | keep) {
+        Ok(None) => Report::None,
+        _ => Report::Ended,
+    }
+}
+
+/// True when a process is our child, so that its status is wanted by ourselves.
+fn is_child(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let parent = status.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
+    parent.and_then(|text| text.parse().ok()) == Some(std::process::id())
+}
+
+/// `waitid` for one thread: the code and status of what happened, if anything did.
+fn wait(tid: u32, flags: libc::c_int) -> Result<Option<(libc::c_int, libc::c_int)>, Errno> {
+    #[expect(unsafe_code, reason = "nix turns stops of attached threads into a type that loses the event")]
+    // SAFETY: `siginfo_t` is plain data, for which all zeroes is a valid value; the pointer to it is live; its fields
+    // are those of a SIGCHLD, which is what waitid fills in.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        if libc::waitid(libc::P_PID, tid, &raw mut info, flags) < 0 {
+            return Err(Errno::last());
+        }
+        Ok((info.si_pid() != 0).then(|| (info.si_code, info.si_status())))
+    }
+}
