@@ -53,17 +53,17 @@ impl Sink for Flamegraph {
     }
 }
 
-/// A label that inferno reads back as it is.
+/// A label that inferno reads back as it is, but for spaces around it.
 ///
-/// inferno takes lines of text. In `f 1 5` the last two fields would be two counts, a line that starts with `# ` a
-/// comment, and spaces at the end lost. So such a label gets a suffix that inferno takes off again before it shows a
-/// name, and a leading `#` is written out.
+/// inferno takes lines of text. In `f 1 5` the last two fields would be two counts, and a line that starts with `# ` a
+/// comment. So a label that could be taken wrongly gets a suffix that inferno takes off again before it shows a name,
+/// and a leading `#` is written out.
 fn label(tables: &Tables, frame: FrameId) -> String {
     let label = frame_label(tables, frame);
-    let mut label = for_line(&label).into_owned();
+    let mut label = for_line(&label).trim().to_owned();
     let last = label.rsplit(' ').next().unwrap_or_default();
-    let a_number = last.chars().all(|c| c.is_ascii_digit() || c == '.');
-    if a_number || label.ends_with(char::is_whitespace) || label.ends_with(']') {
+    // The suffix itself is in the way where the program has one of its kind.
+    if last.chars().all(|c| c.is_ascii_digit() || c == '.') || last.ends_with(']') {
         label.push_str("_[k]");
     }
     if label.starts_with("# ") {
