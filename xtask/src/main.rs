@@ -1,1 +1,17 @@
-fn main() {}
+//! Chores of this repository that are no part of the program.
+
+mod layouts;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "usage: cargo xtask layouts [--check]";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["layouts"] => layouts::write(),
+        ["layouts", "--check"] => layouts::check(),
+        _ => bail!(USAGE),
+    }
+}
