@@ -1,20 +1,26 @@
-//! Where CPython keeps the things a profiler needs: one [`Layout`] a version and build, each a value.
+//! Where Python keeps the things a profiler needs: one [`Layout`] a version and build, each a value.
 //!
 //! All that differs between versions is in here; the code that walks never asks for a version. Up to 3.12 a layout is
 //! a row of a generated table (`tables`); from 3.13 on it is read from the program itself, which publishes its offsets
-//! as `_Py_DebugOffsets` (CPython `Include/internal/pycore_debug_offsets.h`), and is checked once as hostile input
-//! (`published`).
+//! as `_Py_DebugOffsets` (Python `Include/internal/pycore_debug_offsets.h`), and is checked once as hostile input
+//! (`published`); what it does not publish is taken from the row of its series.
+//!
+//! All offsets are below [`MAX_OFFSET`], and those into structs that are copied whole below the `MAX_SIZE` of the
+//! struct. An address plus an offset can still overflow: the address is as hostile as the rest.
 
 mod published;
 mod tables;
 
 pub use published::{Published, Unusable, published};
-pub use tables::{KNOWN, of};
+pub use tables::{KNOWN, KNOWN_FREE_THREADED, of, of_free_threaded};
 
 /// Byte offset of a field from the start of its struct.
 pub type Offset = u32;
 
-/// A CPython version, as `PY_VERSION_HEX` has it (`Include/patchlevel.h`).
+/// No offset in a [`Layout`] is this large. The largest are in `PyInterpreterState` (8 KiB in 3.13 and later).
+pub const MAX_OFFSET: Offset = 1 << 20;
+
+/// A Python version, as `PY_VERSION_HEX` has it (`Include/patchlevel.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version(pub u32);
 
@@ -59,7 +65,7 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Where one CPython version and build keeps what we read.
+/// Where one Python version and build keeps what we read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     /// `_PyRuntime`.
@@ -153,6 +159,11 @@ pub struct Thread {
     pub base_frame: Option<Offset>,
 }
 
+impl Thread {
+    /// A thread state's fields end before this many bytes in every version.
+    pub const MAX_SIZE: u32 = 4096;
+}
+
 /// How a thread state leads to its innermost frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameSlot {
@@ -170,7 +181,7 @@ pub enum FrameSlot {
 /// `PyFrameObject` up to 3.10, `_PyInterpreterFrame` from 3.11 on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// How many bytes from its start hold all fields named here; at most [`Frame::MAX_SIZE`].
+    /// How many bytes from its start hold all fields named here but the local variables; at most [`Frame::MAX_SIZE`].
     pub size: u32,
     /// `f_back` or `previous`: the caller's frame.
     pub previous: Offset,
@@ -182,17 +193,22 @@ pub struct Frame {
     pub position_at: Offset,
     /// What is at `position_at`.
     pub position: Position,
+    /// `tlbc_index`, an `int`: which of the code object's copies of the bytecode the position points into (free-threaded
+    /// 3.14+); see [`Code::bytecode_copies`].
+    pub bytecode_copy: Option<Offset>,
     /// How the outermost frame is told from one whose caller was just cut off.
     pub root: Root,
     /// Which frames were entered from C.
     pub entry: Entry,
-    /// First of the local variables.
+    /// First of the local variables; below [`Frame::MAX_LOCALS`].
     pub locals: Offset,
 }
 
 impl Frame {
     /// A frame's fields end before this many bytes in every version.
     pub const MAX_SIZE: u32 = 256;
+    /// The local variables start before this many bytes in every version (behind the block stack up to 3.10).
+    pub const MAX_LOCALS: u32 = 1024;
 }
 
 /// What a frame says of the instruction it is at.
@@ -264,8 +280,17 @@ pub struct Code {
     pub line_table: Offset,
     /// How that table is written.
     pub lines: Lines,
+    /// `co_argcount`, an `int`: how many of the first local variables are positional arguments.
+    pub argument_count: Offset,
+    /// `co_nlocals`, an `int`: how many local variables there are, cells that are no arguments not counted.
+    pub local_count: Offset,
+    /// The tuple with the local variables' names: `co_varnames`, or `co_localsplusnames` (3.11+), which starts with them.
+    pub local_names: Offset,
     /// `co_code_adaptive`: where the bytecode starts, inside the code object (3.11+; else 0).
     pub bytecode: Offset,
+    /// `co_tlbc` (free-threaded 3.14+): pointer to a `_PyCodeArray`, a 64-bit count and then that many pointers to
+    /// copies of the bytecode; the first is the one inside the code object.
+    pub bytecode_copies: Option<Offset>,
 }
 
 impl Code {
@@ -309,10 +334,30 @@ pub struct Objects {
     pub bytes_data: Offset,
     /// `int`.
     pub long: Long,
+    /// `ob_fval` in a `float`: a `double`.
+    pub float_value: Offset,
+    /// `tuple`: the items are in the object.
+    pub tuple: Sequence,
+    /// `list`: a pointer to the items is in the object.
+    pub list: Sequence,
     /// `dict`.
     pub dict: Dict,
     /// `md_dict` in a module object: its namespace.
     pub module_dict: Offset,
+}
+
+impl Objects {
+    /// Every offset in here is below this in every version.
+    pub const MAX_OFFSET: Offset = 4096;
+}
+
+/// `tuple` or `list`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sequence {
+    /// `ob_size`: how many items, 64 bits.
+    pub size: Offset,
+    /// `ob_item`.
+    pub items: Offset,
 }
 
 /// `str`, the compact forms (`Include/cpython/unicodeobject.h`).
