@@ -200,7 +200,8 @@ pub struct Frame {
     pub root: Root,
     /// Which frames were entered from C.
     pub entry: Entry,
-    /// First of the local variables; below [`Frame::MAX_LOCALS`].
+    /// First of the local variables; below [`Frame::MAX_LOCALS`]. Pointers tagged as that at `code` is: with
+    /// `code_tag` bits, 1 or less is NULL, and both bits set are an `int` itself, from bit 2 on (`_PyStackRef`).
     pub locals: Offset,
 }
 
@@ -429,8 +430,11 @@ pub enum Instance {
         /// Pointer to the dict.
         dict: u32,
     },
-    /// Before the instance, one word: values when the low bit is set, else a dict (3.12). Bytes before the object.
+    /// Before the instance, one word: when its low bit is set, the word plus 1 is the address of the values; else it is
+    /// a dict or NULL (3.12, `PyDictOrValues`). Bytes before the object.
     Tagged(u32),
-    /// Before the instance a dict pointer; when it is NULL the values follow the instance at `tp_basicsize` (3.13+).
+    /// Before the instance a dict pointer; when it is NULL the values follow the instance at `tp_basicsize` (3.13+),
+    /// if its type has `Py_TPFLAGS_INLINE_VALUES` (bit 2) and the array's fourth byte, `valid`, is not 0. Bytes before
+    /// the object.
     Inline(u32),
 }
