@@ -136,7 +136,9 @@ impl Tables {
         StackId(self.stacks.intern((caller, frame)))
     }
 
-    /// Adds a thread. Threads are not compared: whoever samples keeps the id.
+    /// Adds a thread. Threads are not compared: whoever samples keeps the id. Two ids with the same process and thread
+    /// number may follow one another in time, as the system's numbers do, but must not overlap: a trace viewer knows
+    /// only the numbers.
     pub fn thread(&mut self, thread: Thread) -> ThreadId {
         self.threads.push(thread);
         ThreadId(self.threads.len() as u32 - 1)
