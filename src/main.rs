@@ -1,1 +1,39 @@
-fn main() {}
+//! `py-spy`: shows where running Python programs spend their time, without touching them.
+
+mod args;
+mod attach;
+mod child;
+mod completions;
+mod dump;
+mod errors;
+mod output;
+mod plan;
+mod progress;
+mod record;
+mod say;
+mod signals;
+mod top;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Args;
+use crate::plan::Plan;
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error")).init();
+    // Clap answers help, version and usage errors itself; usage errors exit with 2.
+    let args = Args::parse();
+    run(args).unwrap_or_else(|error| errors::report(&error))
+}
+
+fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match Plan::new(args)? {
+        Plan::Record(plan) => record::run(plan),
+        Plan::Top(plan) => top::run(&plan),
+        Plan::Dump(plan) => dump::run(&plan),
+        Plan::Completions(shell) => completions::run(shell),
+    }
+}

@@ -28,7 +28,6 @@ pub struct LaunchError {
     program: String,
     reason: String,
     hint: Option<String>,
-    source: io::Error,
 }
 
 impl LaunchError {
@@ -58,7 +57,7 @@ impl Child {
     /// Starts a program; its words are the program and its arguments. Under sudo it runs as the user who called sudo.
     pub fn launch(words: &[OsString], streams: Streams) -> Result<Child, LaunchError> {
         let (program, arguments) = words.split_first().map_or((OsStr::new(""), words), |(first, rest)| (first, rest));
-        let fail = |source: io::Error| launch_error(program, source);
+        let fail = |error: io::Error| launch_error(program, &error);
         let mut command = Command::new(program);
         command.args(arguments);
         if let Streams::Capture(file) = streams {
@@ -210,13 +209,13 @@ impl SudoCaller {
     }
 }
 
-fn launch_error(program: &OsStr, source: io::Error) -> LaunchError {
+fn launch_error(program: &OsStr, error: &io::Error) -> LaunchError {
     let path = Path::new(program);
     let name = path.display();
     let has_folder = program.as_encoded_bytes().contains(&b'/');
     let is_script = path.extension().is_some_and(|extension| extension == "py") && path.is_file();
     let name_interpreter = format!("to run a Python file, name the interpreter too: -- python {name}");
-    let (reason, hint) = match source.kind() {
+    let (reason, hint) = match error.kind() {
         _ if program.is_empty() => ("the command is empty".to_owned(), None),
         io::ErrorKind::NotFound if is_script && !has_folder => ("command not found".to_owned(), Some(name_interpreter)),
         io::ErrorKind::NotFound if has_folder && path.is_file() => (
@@ -233,15 +232,15 @@ fn launch_error(program: &OsStr, source: io::Error) -> LaunchError {
         io::ErrorKind::PermissionDenied => {
             ("it is not executable".to_owned(), Some(format!("make it executable with: chmod +x {name}")))
         }
-        _ if source.raw_os_error() == Some(libc::ENOEXEC) => (
+        _ if error.raw_os_error() == Some(libc::ENOEXEC) => (
             "it is not a program that this system can run".to_owned(),
             Some(
                 "a script needs a first line (#!) that names its interpreter, or the interpreter before it".to_owned(),
             ),
         ),
-        _ => (source.to_string(), None),
+        _ => (error.to_string(), None),
     };
-    LaunchError { program: name.to_string(), reason, hint, source }
+    LaunchError { program: name.to_string(), reason, hint }
 }
 
 #[cfg(test)]

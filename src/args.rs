@@ -1,0 +1,174 @@
+//! The command line exactly as it was typed. What it means is decided in [`crate::plan`].
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+use py_spy_profile::Format;
+
+use crate::values::{Delay, Limit, ProcessId, Rate};
+
+/// Sampling profiler for Python programs
+#[derive(Debug, Parser)]
+#[command(name = "py-spy", version, infer_subcommands = true, arg_required_else_help = true)]
+pub(crate) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Records stack traces into a flame graph, speedscope, chrome trace or raw file
+    Record(RecordArgs),
+    /// Shows a live view of the functions that take the time
+    Top(TopArgs),
+    /// Prints the stack of every thread once
+    Dump(DumpArgs),
+    /// Generates completions for a shell
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// What to look at: a running process, or a program to start.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false, id = "target")]
+pub(crate) struct TargetArgs {
+    /// The process to look at, decimal or hexadecimal with 0x
+    #[arg(short, long, value_name = "pid")]
+    pub pid: Option<ProcessId>,
+
+    /// Command line of a program to start, best given after --
+    #[arg(value_name = "python_program", value_hint = ValueHint::CommandName)]
+    pub python_program: Vec<OsString>,
+}
+
+/// Options that `record` and `top` share.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SamplingArgs {
+    /// Samples to take a second
+    #[arg(short, long, value_name = "rate", default_value = "100", allow_negative_numbers = true)]
+    pub rate: Rate,
+
+    /// Only the thread that holds the GIL
+    #[arg(short, long)]
+    pub gil: bool,
+
+    /// Also threads that are idle
+    #[arg(short, long)]
+    pub idle: bool,
+
+    /// Leave a started program running at the end
+    #[arg(long, conflicts_with = "pid")]
+    pub keep_running: bool,
+}
+
+/// Options of every verb that reads stacks.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StackArgs {
+    /// Never stop the program; what moves while it is read is left out
+    #[arg(long)]
+    pub nonblocking: bool,
+
+    /// Whole file names instead of those relative to their package
+    #[arg(long)]
+    pub full_filenames: bool,
+
+    /// Also frames that are hidden by default: of the import machinery and of the interpreter itself
+    #[arg(long)]
+    pub full_stack: bool,
+}
+
+/// Options of `record`.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "py-spy record [OPTIONS] --pid <pid>\n       py-spy record [OPTIONS] -- <python_program>..."
+)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one flag that was typed")]
+pub(crate) struct RecordArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+
+    /// File to write; - is standard output. By default NAME-TIME in the current directory
+    #[arg(short, long, value_name = "filename", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+
+    /// File format
+    #[arg(short, long, value_name = "format", value_parser = format_parser(), ignore_case = true, default_value = "flamegraph")]
+    pub format: Format,
+
+    /// How long to record: seconds, or a number with ms, s, m or h
+    #[arg(short, long, value_name = "duration", default_value = "unlimited", allow_negative_numbers = true)]
+    pub duration: Limit,
+
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+
+    /// Show each function's first line instead of the line that runs
+    #[arg(short = 'F', long)]
+    pub function: bool,
+
+    /// Show no line numbers
+    #[arg(long)]
+    pub nolineno: bool,
+
+    /// Put the thread's name under each stack
+    #[arg(short, long)]
+    pub threads: bool,
+
+    #[command(flatten)]
+    pub stack: StackArgs,
+
+    /// Capture the output of the started program
+    #[arg(long, hide = true)]
+    pub capture: bool,
+
+    /// Show no progress
+    #[arg(long, hide = true)]
+    pub hideprogress: bool,
+}
+
+/// Options of `top`.
+#[derive(Debug, clap::Args)]
+#[command(override_usage = "py-spy top [OPTIONS] --pid <pid>\n       py-spy top [OPTIONS] -- <python_program>...")]
+pub(crate) struct TopArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+
+    #[command(flatten)]
+    pub stack: StackArgs,
+
+    /// Seconds between two refreshes
+    #[arg(long, value_name = "seconds", default_value = "1.0", allow_negative_numbers = true)]
+    pub delay: Delay,
+}
+
+/// Options of `dump`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DumpArgs {
+    /// The process to look at, decimal or hexadecimal with 0x
+    #[arg(short, long, value_name = "pid", required = true)]
+    pub pid: ProcessId,
+
+    #[command(flatten)]
+    pub stack: StackArgs,
+
+    /// Print JSON
+    #[arg(short, long)]
+    pub json: bool,
+}
+
+/// Lets help and completions know the names of the formats.
+fn format_parser() -> impl TypedValueParser<Value = Format> {
+    let names = Format::ALL.map(|format| PossibleValue::new(format.name()).aliases(format.aliases()));
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Format>())
+}

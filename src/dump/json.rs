@@ -1,0 +1,126 @@
+//! A dump as JSON, with the keys and the order of py-spy.
+
+use py_spy_sampler::{FrameSnapshot, ProcessInfo, Snapshot, ThreadSnapshot};
+use serde::Serialize;
+
+/// Stands for a value that is not read yet: always `null`.
+type Absent = Option<()>;
+
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the keys are py-spy's")]
+struct Thread<'a> {
+    pid: u32,
+    thread_id: u64,
+    thread_name: Option<&'a str>,
+    os_thread_id: Option<u32>,
+    active: bool,
+    owns_gil: bool,
+    frames: Vec<Frame<'a>>,
+    process_info: Absent,
+}
+
+#[derive(Debug, Serialize)]
+struct Frame<'a> {
+    name: &'a str,
+    filename: &'a str,
+    module: Absent,
+    short_filename: Option<&'a str>,
+    line: u32,
+    locals: Absent,
+    is_entry: bool,
+    is_shim_entry: bool,
+}
+
+impl<'a> Thread<'a> {
+    fn new(pid: u32, thread: &'a ThreadSnapshot) -> Thread<'a> {
+        Thread {
+            pid,
+            thread_id: thread.thread_id,
+            thread_name: thread.name.as_deref(),
+            os_thread_id: thread.os_thread_id,
+            active: thread.active,
+            owns_gil: thread.owns_gil,
+            frames: thread.frames.iter().map(Frame::new).collect(),
+            process_info: None,
+        }
+    }
+}
+
+impl<'a> Frame<'a> {
+    fn new(frame: &'a FrameSnapshot) -> Frame<'a> {
+        Frame {
+            name: &frame.name,
+            filename: &frame.filename,
+            module: None,
+            short_filename: frame.short_filename.as_deref(),
+            line: frame.line,
+            locals: None,
+            is_entry: frame.is_entry,
+            is_shim_entry: frame.is_shim_entry,
+        }
+    }
+}
+
+/// The newest thread comes first, as in the interpreter's own list.
+pub(super) fn render(info: &ProcessInfo, snapshot: &Snapshot) -> serde_json::Result<String> {
+    let threads: Vec<_> = snapshot.threads.iter().rev().map(|thread| Thread::new(info.pid, thread)).collect();
+    Ok(serde_json::to_string_pretty(&threads)? + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn keys_and_order() {
+        let (info, snapshot) = super::super::text::tests::example();
+        let text = render(&info, &snapshot).unwrap();
+        let expected = r#"[
+  {
+    "pid": 12210,
+    "thread_id": 140001,
+    "thread_name": null,
+    "os_thread_id": null,
+    "active": false,
+    "owns_gil": false,
+    "frames": [],
+    "process_info": null
+  },
+  {
+    "pid": 12210,
+    "thread_id": 140000,
+    "thread_name": "Main\u001b[31mThread",
+    "os_thread_id": 12210,
+    "active": true,
+    "owns_gil": true,
+    "frames": [
+      {
+        "name": "key",
+        "filename": "/srv/app/t.py",
+        "module": null,
+        "short_filename": "app/t.py",
+        "line": 6,
+        "locals": null,
+        "is_entry": false,
+        "is_shim_entry": false
+      },
+      {
+        "name": "<module>",
+        "filename": "/srv/app/t.py",
+        "module": null,
+        "short_filename": null,
+        "line": 0,
+        "locals": null,
+        "is_entry": false,
+        "is_shim_entry": true
+      }
+    ],
+    "process_info": null
+  }
+]
+"#;
+        assert_eq!(text, expected);
+    }
+}

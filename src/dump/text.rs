@@ -1,0 +1,119 @@
+//! A dump as text. Other tools read it, so its form is py-spy's.
+
+use std::fmt::{self, Display, Write};
+
+use anstyle::{AnsiColor, Style};
+use py_spy_profile::for_terminal;
+use py_spy_sampler::{FrameSnapshot, ProcessInfo, Snapshot, ThreadSnapshot};
+
+const ID: Style = AnsiColor::Yellow.on_default().bold();
+const FUNCTION: Style = AnsiColor::Green.on_default();
+const FILE: Style = AnsiColor::Cyan.on_default();
+const LINE: Style = Style::new().dimmed();
+
+/// With colours; whoever prints it takes them out where they are not wanted.
+pub(super) fn render(info: &ProcessInfo, snapshot: &Snapshot) -> String {
+    let mut text = String::new();
+    // Writing to a `String` can not fail.
+    let _ = write(&mut text, info, snapshot);
+    text
+}
+
+fn write(out: &mut String, info: &ProcessInfo, snapshot: &Snapshot) -> fmt::Result {
+    writeln!(out, "Process {}: {}", styled(ID, info.pid), for_terminal(&info.command.join(" ")))?;
+    writeln!(out, "Python v{} ({})", for_terminal(&info.version), for_terminal(&info.executable))?;
+    writeln!(out)?;
+    snapshot.threads.iter().try_for_each(|thread| write_thread(out, thread))
+}
+
+fn write_thread(out: &mut String, thread: &ThreadSnapshot) -> fmt::Result {
+    let status = match (thread.active, thread.owns_gil) {
+        (_, true) => "active+gil",
+        (true, false) => "active",
+        (false, false) => "idle",
+    };
+    match thread.os_thread_id {
+        Some(id) => write!(out, "Thread {} ({status})", styled(ID, id))?,
+        None => write!(out, "Thread {} ({status})", styled(ID, format_args!("{:#X}", thread.thread_id)))?,
+    }
+    match &thread.name {
+        Some(name) => writeln!(out, ": \"{}\"", for_terminal(name))?,
+        None => writeln!(out)?,
+    }
+    thread.frames.iter().try_for_each(|frame| write_frame(out, frame))
+}
+
+fn write_frame(out: &mut String, frame: &FrameSnapshot) -> fmt::Result {
+    let file = frame.short_filename.as_deref().unwrap_or(&frame.filename);
+    write!(out, "    {} ({}", styled(FUNCTION, for_terminal(&frame.name)), styled(FILE, for_terminal(file)))?;
+    if frame.line != 0 {
+        write!(out, ":{}", styled(LINE, frame.line))?;
+    }
+    writeln!(out, ")")
+}
+
+fn styled(style: Style, text: impl Display) -> impl Display {
+    fmt::from_fn(move |f| write!(f, "{style}{text}{style:#}"))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Two threads, of which the first has two frames.
+    pub(in super::super) fn example() -> (ProcessInfo, Snapshot) {
+        let info = ProcessInfo {
+            pid: 12210,
+            command: vec!["python".into(), "t.py".into(), "a\nb".into()],
+            executable: "/usr/bin/python3.11".into(),
+            version: "3.11.7".into(),
+        };
+        let leaf = FrameSnapshot {
+            name: "key".into(),
+            filename: "/srv/app/t.py".into(),
+            short_filename: Some("app/t.py".into()),
+            line: 6,
+            is_entry: false,
+            is_shim_entry: false,
+        };
+        let root = FrameSnapshot {
+            name: "<module>".into(),
+            short_filename: None,
+            line: 0,
+            is_shim_entry: true,
+            ..leaf.clone()
+        };
+        let main = ThreadSnapshot {
+            os_thread_id: Some(12210),
+            thread_id: 140_000,
+            name: Some("Main\x1b[31mThread".into()),
+            active: true,
+            owns_gil: true,
+            frames: vec![leaf, root],
+        };
+        let other = ThreadSnapshot {
+            os_thread_id: None,
+            thread_id: 140_001,
+            name: None,
+            active: false,
+            owns_gil: false,
+            frames: Vec::new(),
+        };
+        (info, Snapshot { threads: vec![main, other] })
+    }
+
+    #[test]
+    fn the_form_is_that_of_py_spy() {
+        let (info, snapshot) = example();
+        let plain = anstream::adapter::strip_str(&render(&info, &snapshot)).to_string();
+        let expected = r#"Process 12210: python t.py a\nb
+Python v3.11.7 (/usr/bin/python3.11)
+
+Thread 12210 (active+gil): "Main\x1b[31mThread"
+    key (app/t.py:6)
+    <module> (/srv/app/t.py)
+Thread 0x222E1 (idle)
+"#;
+        assert_eq!(plain, expected);
+    }
+}

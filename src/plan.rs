@@ -1,0 +1,206 @@
+//! What the command line means: checked, with every default filled in.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::bail;
+use clap_complete::Shell;
+use jiff::Zoned;
+use py_spy_profile::Format;
+use py_spy_sampler::{LineMode, Mode, Options};
+
+use crate::args::{Args, DumpArgs, RecordArgs, SamplingArgs, StackArgs, TargetArgs, TopArgs, Verb};
+use crate::values::Rate;
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Plan {
+    /// Record a profile.
+    Record(RecordPlan),
+    /// Show the live table.
+    Top(TopPlan),
+    /// Print all stacks once.
+    Dump(DumpPlan),
+    /// Print a shell's completions.
+    Completions(Shell),
+}
+
+/// What to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A running process.
+    Process(u32),
+    /// A program to start: its words.
+    Command(Vec<OsString>),
+}
+
+/// Where the profile goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// Standard output.
+    Stdout,
+    /// A file.
+    File(PathBuf),
+}
+
+/// How to record.
+#[derive(Debug)]
+pub(crate) struct RecordPlan {
+    /// What to look at.
+    pub target: Target,
+    /// How to sample; the duration too.
+    pub options: Options,
+    /// Samples a second that were asked for.
+    pub rate: Rate,
+    /// File format.
+    pub format: Format,
+    /// Where the profile goes.
+    pub destination: Destination,
+    /// What a picture is called: our command line.
+    pub title: String,
+    /// Leave a started program running at the end.
+    pub keep_running: bool,
+    /// Keep a started program's output from the terminal.
+    pub capture: bool,
+    /// Show how far we are, on a terminal.
+    pub progress: bool,
+}
+
+/// How to show the live table.
+#[derive(Debug)]
+#[expect(dead_code, reason = "top is still to come")]
+pub(crate) struct TopPlan {
+    /// What to look at.
+    pub target: Target,
+    /// How to sample.
+    pub options: Options,
+    /// Samples a second that were asked for.
+    pub rate: Rate,
+    /// Time between two refreshes.
+    pub delay: Duration,
+    /// Leave a started program running at the end.
+    pub keep_running: bool,
+}
+
+/// How to print all stacks.
+#[derive(Debug)]
+pub(crate) struct DumpPlan {
+    /// The process to look at.
+    pub pid: u32,
+    /// How to read the stacks.
+    pub options: Options,
+    /// JSON instead of text.
+    pub json: bool,
+}
+
+impl Plan {
+    /// Decides what the arguments mean.
+    pub(crate) fn new(args: Args) -> anyhow::Result<Plan> {
+        Ok(match args.verb {
+            Verb::Record(args) => Plan::Record(RecordPlan::new(args, &std::env::args_os().collect::<Vec<_>>())?),
+            Verb::Top(args) => Plan::Top(TopPlan::new(args)),
+            Verb::Dump(args) => Plan::Dump(DumpPlan::new(&args)),
+            Verb::Completions { shell } => Plan::Completions(shell),
+        })
+    }
+}
+
+impl RecordPlan {
+    fn new(args: RecordArgs, typed: &[OsString]) -> anyhow::Result<RecordPlan> {
+        let lines = match (args.function, args.nolineno) {
+            (true, true) => bail!("--function & --nolinenos can't be used together"),
+            (true, false) => LineMode::First,
+            (false, true) => LineMode::None,
+            (false, false) => LineMode::Current,
+        };
+        let options = Options {
+            duration: args.duration.0,
+            thread_frames: args.threads,
+            lines,
+            ..sampling(&args.sampling, &args.stack)
+        };
+        let target = Target::new(args.target);
+        let format = args.format;
+        let destination = match args.output {
+            Some(path) if is_stdout(&path) => Destination::Stdout,
+            Some(path) => Destination::File(path),
+            None => Destination::File(default_name(&target, &Zoned::now(), format)),
+        };
+        Ok(RecordPlan {
+            target,
+            options,
+            rate: args.sampling.rate,
+            format,
+            destination,
+            title: typed.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "),
+            keep_running: args.sampling.keep_running,
+            capture: args.capture,
+            progress: !args.hideprogress,
+        })
+    }
+}
+
+impl TopPlan {
+    fn new(args: TopArgs) -> TopPlan {
+        TopPlan {
+            options: sampling(&args.sampling, &args.stack),
+            target: Target::new(args.target),
+            rate: args.sampling.rate,
+            delay: args.delay.0,
+            keep_running: args.sampling.keep_running,
+        }
+    }
+}
+
+impl DumpPlan {
+    fn new(args: &DumpArgs) -> DumpPlan {
+        // A dump shows every thread.
+        let options = Options { include_idle: true, ..stacks(&args.stack) };
+        DumpPlan { pid: args.pid.0, options, json: args.json }
+    }
+}
+
+impl Target {
+    fn new(args: TargetArgs) -> Target {
+        match args.pid {
+            Some(pid) => Target::Process(pid.0),
+            None => Target::Command(args.python_program),
+        }
+    }
+}
+
+fn sampling(args: &SamplingArgs, stack: &StackArgs) -> Options {
+    Options { interval: args.rate.interval(), gil_only: args.gil, include_idle: args.idle, ..stacks(stack) }
+}
+
+fn stacks(args: &StackArgs) -> Options {
+    Options {
+        mode: if args.nonblocking { Mode::Nonblocking } else { Mode::Stop },
+        full_filenames: args.full_filenames,
+        full_stack: args.full_stack,
+        ..Options::default()
+    }
+}
+
+/// True for `-` and for the names that the kernel has for our standard output. Opened by name, a file that standard
+/// output is appended to would be written from its start.
+fn is_stdout(path: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path.as_os_str() == *name)
+}
+
+/// `NAME-TIME.EXTENSION`, where NAME is the program's without its folder, or the process id.
+fn default_name(target: &Target, now: &Zoned, format: Format) -> PathBuf {
+    let mut name = match target {
+        Target::Process(pid) => pid.to_string().into(),
+        Target::Command(words) => {
+            words.first().and_then(|word| Path::new(word).file_name()).unwrap_or(OsStr::new("profile")).to_owned()
+        }
+    };
+    name.push(now.strftime("-%Y-%m-%dT%H-%M-%S%z.").to_string());
+    name.push(format.extension());
+    name.into()
+}
+
+#[cfg(test)]
+mod tests;

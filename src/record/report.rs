@@ -1,0 +1,121 @@
+//! What `record` says. The lines that py-spy has too are worded as there: scripts look for them.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use py_spy_profile::{Format, for_terminal};
+use py_spy_sampler::Control;
+
+use super::worker::Recorded;
+use crate::say;
+use crate::values::Rate;
+
+/// Says things on standard error, marked as ours when a program of the user's writes there too.
+#[derive(Debug)]
+pub(super) struct Reporter {
+    pub(super) prefix: &'static str,
+    /// Somebody watches: what is only of interest now is said too.
+    pub(super) watched: bool,
+}
+
+impl Reporter {
+    /// Says a line.
+    pub(super) fn line(&self, text: &str) {
+        say::line(&format!("{}{}", self.prefix, for_terminal(text)));
+    }
+
+    /// Says a line to somebody who watches.
+    pub(super) fn aside(&self, text: &str) {
+        if self.watched {
+            self.line(text);
+        }
+    }
+
+    /// Says that sampling begins.
+    pub(super) fn sampling(&self, rate: Rate, duration: Option<Duration>) {
+        let rate = rate.per_second();
+        let during = duration.map_or_else(String::new, |duration| format!(" for {} seconds", duration.as_secs_f64()));
+        self.aside(&format!("Sampling process {rate} times a second{during}. Press Control-C to exit."));
+        if self.watched {
+            say::line("");
+        }
+    }
+
+    /// Says why sampling ended.
+    pub(super) fn stopped(&self, why: &str) {
+        if self.watched {
+            say::line("");
+        }
+        self.line(&format!("Stopped sampling because {why}"));
+    }
+
+    /// Says what was written and what to do with it.
+    pub(super) fn wrote(&self, format: Format, name: &str, control: &Control) {
+        let (what, next) = match format {
+            Format::Flamegraph => ("flamegraph data", None),
+            Format::Raw => (
+                "raw flamegraph data",
+                Some(
+                    "You can use the flamegraph.pl script from https://github.com/brendangregg/flamegraph \
+                     to generate a SVG",
+                ),
+            ),
+            Format::Speedscope => ("speedscope file", Some("Visit https://www.speedscope.app/ to view")),
+            Format::Chrometrace => ("chrome trace", Some("Visit chrome://tracing or https://ui.perfetto.dev/ to view")),
+        };
+        let [samples, errors] = [&control.samples, &control.dropped].map(|count| count.load(Ordering::Relaxed));
+        self.line(&format!("Wrote {what} to '{name}'. Samples: {samples} Errors: {errors}"));
+        if let Some(next) = next {
+            self.line(next);
+        }
+    }
+
+    /// Says how well it went. `began` is when we began to use the processor.
+    pub(super) fn summary(&self, recorded: Recorded, control: &Control, began: Instant) {
+        self.line(&summary(recorded, control, processor_time(), began.elapsed()));
+    }
+}
+
+fn summary(recorded: Recorded, control: &Control, used: Duration, since: Duration) -> String {
+    let [ticks, samples, missed, dropped] = [&control.ticks, &control.samples, &control.missed, &control.dropped]
+        .map(|count| count.load(Ordering::Relaxed));
+    let seconds = recorded.elapsed.as_secs_f64();
+    let rate = ticks as f64 / seconds.max(f64::MIN_POSITIVE);
+    let share = 100.0 * used.as_secs_f64() / since.as_secs_f64().max(f64::MIN_POSITIVE);
+    let threads = recorded.threads;
+    format!(
+        "{samples} samples of {threads} thread{} in {seconds:.2}s, {rate:.1} a second, {missed} missed, \
+         {dropped} dropped; py-spy used {share:.1}% of one CPU",
+        if threads == 1 { "" } else { "s" },
+    )
+}
+
+/// The processor time of all our threads so far.
+fn processor_time() -> Duration {
+    getrusage(UsageWho::RUSAGE_SELF).map_or(Duration::ZERO, |usage| {
+        let microseconds = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+        Duration::from_micros(u64::try_from(microseconds).unwrap_or(0))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_has_all_counters() {
+        let control = Control::default();
+        for (count, value) in
+            [(&control.ticks, 199), (&control.samples, 300), (&control.dropped, 1), (&control.missed, 2)]
+        {
+            count.store(value, Ordering::Relaxed);
+        }
+        let recorded = Recorded { elapsed: Duration::from_secs(2), threads: 3 };
+        assert_eq!(
+            summary(recorded, &control, Duration::from_millis(5), Duration::from_secs(2)),
+            "300 samples of 3 threads in 2.00s, 99.5 a second, 2 missed, 1 dropped; py-spy used 0.2% of one CPU"
+        );
+    }
+}
