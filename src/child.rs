@@ -94,6 +94,13 @@ impl Program {
         }
     }
 
+    /// Kills the program: whoever asked for its end does not want to wait any longer.
+    pub(crate) fn kill(&mut self) {
+        if !self.ended {
+            self.kill_at = Some(Instant::now());
+        }
+    }
+
     /// Kills the program if it is still there after a grace.
     pub(crate) fn kill_after_grace(&mut self) {
         if !self.ended && self.kill_at.is_none() {
@@ -118,8 +125,8 @@ impl Program {
     }
 
     /// The exit status, after its end.
-    pub(crate) fn reap(&mut self) -> io::Result<ExitStatus> {
-        self.child.reap()
+    pub(crate) fn reap(&mut self) -> anyhow::Result<ExitStatus> {
+        self.child.reap().context("cannot learn how the command ended")
     }
 
     /// Shows what was captured.

@@ -40,6 +40,14 @@ pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> anyhow::Error {
     }
 }
 
+/// What it means that standard output can not be written.
+pub(crate) fn cannot_print(error: &io::Error) -> anyhow::Error {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return ClosedStdout.into();
+    }
+    anyhow::anyhow!("cannot write to standard output: {}", describe(error))
+}
+
 /// The system's words without Rust's `(os error 2)`.
 fn describe(error: &io::Error) -> String {
     let text = error.to_string();

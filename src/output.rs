@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::errors::cannot_write;
+use crate::errors::{cannot_print, cannot_write};
 use crate::plan::Destination;
-use crate::say;
 
 /// Symbolic links that the kernel follows before it gives up.
 const MAX_LINKS: usize = 40;
@@ -72,7 +71,7 @@ impl Output {
         };
         result.map_err(|error| match &self.name {
             Some(path) => cannot_write(path, &error),
-            None => say::stdout_error(error),
+            None => cannot_print(&error),
         })
     }
 }

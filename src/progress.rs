@@ -28,7 +28,7 @@ impl Progress {
     /// Starts to show progress now.
     pub(crate) fn start(duration: Option<Duration>) -> Progress {
         let (length, template) = match duration {
-            Some(duration) => (Some(milliseconds(duration)), "{bar:30.green} {msg}"),
+            Some(duration) => (Some(milliseconds(duration)), "{wide_bar:.green} {msg}"),
             None => (None, "{spinner:.green} {msg}"),
         };
         let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());

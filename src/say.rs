@@ -1,25 +1,16 @@
 //! Words to the user. A closed pipe at the other end is no reason to panic, as `print!` and `eprintln!` would.
 
-use std::io::{self, Write};
+use std::io::Write;
 
-use crate::errors::ClosedStdout;
+use crate::errors::cannot_print;
 
 /// Writes to standard output, where results go. Escape sequences are taken out unless it is a terminal.
 pub(crate) fn print(text: &[u8]) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
-    out.write_all(text).and_then(|()| out.flush()).map_err(stdout_error)
+    out.write_all(text).and_then(|()| out.flush()).map_err(|error| cannot_print(&error))
 }
 
 /// Writes a line to standard error, where messages go. There is nothing to be done when nobody listens.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
-}
-
-/// What it means that standard output could not be written.
-pub(crate) fn stdout_error(error: io::Error) -> anyhow::Error {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        ClosedStdout.into()
-    } else {
-        anyhow::Error::new(error).context("cannot write to standard output")
-    }
 }

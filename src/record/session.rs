@@ -143,6 +143,9 @@ impl Session<'_> {
             program.kill_after_grace();
             return self.stop();
         }
+        if program.was_asked_to_end() {
+            return program.kill();
+        }
         if again {
             return self.stop_and_end_program();
         }
