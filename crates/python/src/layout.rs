@@ -1,8 +1,8 @@
-//! Where Python keeps the things a profiler needs: one [`Layout`] a version and build, each a value.
+//! Where CPython keeps the things a profiler needs: one [`Layout`] a version and build, each a value.
 //!
 //! All that differs between versions is in here; the code that walks never asks for a version. Up to 3.12 a layout is
 //! a row of a generated table (`tables`); from 3.13 on it is read from the program itself, which publishes its offsets
-//! as `_Py_DebugOffsets` (Python `Include/internal/pycore_debug_offsets.h`), and is checked once as hostile input
+//! as `_Py_DebugOffsets` (CPython `Include/internal/pycore_debug_offsets.h`), and is checked once as hostile input
 //! (`published`); what it does not publish is taken from the row of its series.
 //!
 //! All offsets are below [`MAX_OFFSET`], and those into structs that are copied whole below the `MAX_SIZE` of the
@@ -20,7 +20,7 @@ pub type Offset = u32;
 /// No offset in a [`Layout`] is this large. The largest are in `PyInterpreterState` (8 KiB in 3.13 and later).
 pub const MAX_OFFSET: Offset = 1 << 20;
 
-/// A Python version, as `PY_VERSION_HEX` has it (`Include/patchlevel.h`).
+/// A CPython version, as `PY_VERSION_HEX` has it (`Include/patchlevel.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version(pub u32);
 
@@ -65,7 +65,7 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Where one Python version and build keeps what we read.
+/// Where one CPython version and build keeps what we read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     /// `_PyRuntime`.

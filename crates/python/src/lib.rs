@@ -1,3 +1,22 @@
 //! CPython seen from outside: find it, lay it out, walk it.
+//!
+//! Knows no operating system: everything is read through [`py_spy_address_space::Memory`], so a live process, a core
+//! file and a recording in a test are the same. All that is read is hostile: any bytes give an answer or an
+//! [`Unreadable`], in bounded time and memory.
 
+mod code;
+mod find;
+mod interpreters;
 pub mod layout;
+mod lines;
+mod names;
+mod object;
+mod stack;
+
+pub use code::{CodeObject, Fingerprint};
+pub use find::{Binary, NotPython, Python, find};
+pub use interpreters::{Gil, Interpreter, ThreadState, interpreters, thread_state, threads};
+pub use lines::line_of;
+pub use names::thread_names;
+pub use object::Unreadable;
+pub use stack::{RawFrame, Reader, Stack, walk};

@@ -3,14 +3,26 @@
 //! A [`Sampler`] is attached to one process. [`Sampler::run`] takes samples at a rate until something ends it and
 //! gives them to a [`py_spy_profile::Sink`]; [`Sampler::snapshot`] looks once at every thread.
 
+mod attach;
+mod clock;
+mod codes;
 mod control;
+mod file_names;
+mod moment;
 mod options;
+mod roster;
+mod run;
 mod snapshot;
+mod stacks;
+mod thread_table;
 
 pub use control::{Control, End};
+pub use moment::Effort;
 pub use options::{LineMode, Mode, Options};
 pub use snapshot::{FrameSnapshot, ProcessInfo, Snapshot, ThreadSnapshot};
 
+use file_names::FileNames;
+use moment::Watch;
 use py_spy_profile::{Sink, Tables};
 
 /// Why a process can not be profiled.
@@ -26,14 +38,41 @@ pub struct AttachError {
 }
 
 /// One watched process.
+#[derive(Debug)]
 pub struct Sampler {
     info: ProcessInfo,
+    options: Options,
+    watch: Watch,
+    files: FileNames,
 }
 
 impl Sampler {
     /// Finds CPython in a process.
+    ///
+    /// # Errors
+    /// When there is no such process, it may not be read, or it is no CPython that we know.
     pub fn attach(pid: u32, options: Options) -> Result<Sampler, AttachError> {
-        todo!("{pid} {options:?}")
+        let (target, memory, python) = attach::attach(pid)?;
+        let info = ProcessInfo {
+            pid,
+            command: target.command(),
+            executable: target.executable().map(|path| path.display().to_string()).unwrap_or_default(),
+            version: python.version.to_string(),
+        };
+        let mode = match (options.mode, target.tracer()) {
+            (Mode::Stop, Some(tracer)) => {
+                log::warn!("process {pid} is traced by process {tracer}: sampling without stopping it");
+                Mode::Nonblocking
+            }
+            (mode, _) => mode,
+        };
+        let files = FileNames::of(&target);
+        let watch = Watch::new(target, memory, python, mode).map_err(|why| AttachError {
+            message: format!("process {pid} is ending: {why}"),
+            hint: None,
+            early: true,
+        })?;
+        Ok(Sampler { info, options, watch, files })
     }
 
     /// What is known of the process.
@@ -41,15 +80,22 @@ impl Sampler {
         &self.info
     }
 
-    /// Samples until `control` says stop, the duration is over or the process ends. Call it on one thread only: a
-    /// process that is stopped for a sample can be released only by the thread that stopped it.
+    /// What looking has cost so far.
+    pub fn effort(&self) -> Effort {
+        self.watch.effort()
+    }
+
+    /// Samples until `control` says stop, the duration is over or the process ends. Call it on the thread that
+    /// attached: a process that is stopped for a sample can be released only by the thread that stopped it.
     pub fn run(&mut self, tables: &mut Tables, sink: &mut dyn Sink, control: &Control) -> End {
-        let _ = (tables, sink, control);
-        todo!()
+        self.run_until_end(tables, sink, control)
     }
 
     /// Every thread's stack, once.
+    ///
+    /// # Errors
+    /// When the process ends meanwhile, or its memory makes no sense.
     pub fn snapshot(&mut self) -> Result<Snapshot, AttachError> {
-        todo!()
+        self.look_once()
     }
 }

@@ -1,5 +1,12 @@
 //! One look at every thread of a process.
 
+use py_spy_profile::{Frame, Tables};
+
+use crate::codes::Naming;
+use crate::moment::{Part, Wanted, Watch};
+use crate::thread_table::read_names;
+use crate::{AttachError, Options, Sampler};
+
 /// What is known of a process.
 #[derive(Debug, Clone, Default)]
 pub struct ProcessInfo {
@@ -18,6 +25,8 @@ pub struct ProcessInfo {
 pub struct Snapshot {
     /// The threads, the oldest (main) first.
     pub threads: Vec<ThreadSnapshot>,
+    /// Threads whose stack could not be read truly and is left out.
+    pub dropped: usize,
 }
 
 /// One thread.
@@ -38,7 +47,7 @@ pub struct ThreadSnapshot {
 }
 
 /// One Python frame.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct FrameSnapshot {
     /// Function name, qualified where the interpreter knows it.
     pub name: String,
@@ -52,4 +61,86 @@ pub struct FrameSnapshot {
     pub is_entry: bool,
     /// The frame was entered from C through a shim frame (3.12+).
     pub is_shim_entry: bool,
+}
+
+impl Options {
+    /// How frames are named.
+    pub(crate) fn naming(&self) -> Naming {
+        Naming { lines: self.lines, full_filenames: self.full_filenames, full_stack: self.full_stack }
+    }
+}
+
+impl Sampler {
+    pub(crate) fn look_once(&mut self) -> Result<Snapshot, AttachError> {
+        let watch = &mut self.watch;
+        let pid = watch.target.pid;
+        let ending = |why: String| AttachError {
+            message: format!("process {pid} could not be looked at: {why}"),
+            hint: Some("it may just have ended".to_owned()),
+            early: true,
+        };
+        watch.tasks.refresh().map_err(|why| ending(why.to_string()))?;
+        // The states first: a thread that is stopped for the look would look stopped.
+        let mut running = Vec::new();
+        watch.tasks.running(&mut running);
+        watch.take(Wanted::All).map_err(|why| ending(why.to_string()))?;
+        let names = read_names(&watch.roster, &watch.memory, &watch.python.layout);
+        let mut tables = Tables::new();
+        let mut threads = Vec::new();
+        for part in self.watch.moment.parts.clone() {
+            let member = self.watch.roster.members[part.member];
+            let frames = self.frames(&part, &mut tables);
+            let interpreter = self.watch.roster.interpreters[member.interpreter].at;
+            threads.push(ThreadSnapshot {
+                os_thread_id: member.tid,
+                thread_id: member.id,
+                name: names.get(&(interpreter, member.id)).cloned(),
+                active: member.tid.is_some_and(|tid| running.contains(&tid)),
+                owns_gil: part.holds_gil,
+                frames,
+            });
+        }
+        Ok(Snapshot { threads, dropped: self.watch.moment.dropped })
+    }
+
+    /// A part's frames with their names, innermost first.
+    fn frames(&mut self, part: &Part, tables: &mut Tables) -> Vec<FrameSnapshot> {
+        let Watch { codes, memory, python, moment, .. } = &mut self.watch;
+        let mut named = Vec::new();
+        if part.moving {
+            named.push(FrameSnapshot { name: "(moving)".to_owned(), ..FrameSnapshot::default() });
+        }
+        let shims = matches!(python.layout.frame.entry, py_spy_python::layout::Entry::BelowShim { .. });
+        for full_stack in [self.options.full_stack, true] {
+            let naming = Naming { full_stack, ..self.options.naming() };
+            for raw in &moment.frames[part.first..part.end] {
+                let id = codes.frame(raw, memory, &python.layout, naming, &mut self.files, tables);
+                let (name, filename, short, line) = match id {
+                    Ok(Some(id)) => match tables.frame_of(id) {
+                        Frame::Python { name, file, short_file, line } => {
+                            (tables.str(name).to_owned(), tables.str(file).to_owned(), Some(short_file), line)
+                        }
+                        Frame::Note(text) => (tables.str(text).to_owned(), String::new(), None, 0),
+                    },
+                    Ok(None) => continue,
+                    Err(why) => (format!("({why})"), String::new(), None, 0),
+                };
+                named.push(FrameSnapshot {
+                    name,
+                    filename,
+                    short_filename: short
+                        .filter(|_| !self.options.full_filenames)
+                        .map(|short| tables.str(short).to_owned()),
+                    line,
+                    is_entry: raw.entry && !shims,
+                    is_shim_entry: raw.entry && shims,
+                });
+            }
+            // Rather the hidden ones than none at all.
+            if !named.is_empty() {
+                break;
+            }
+        }
+        named
+    }
 }

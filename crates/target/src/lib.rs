@@ -5,8 +5,8 @@
 mod linux;
 
 pub use linux::{
-    CpuClock, Live, Permission, ProcessError, ReadCount, Refusal, Slices, Stopper, Target, TaskState, Tasks,
-    raise_file_limit,
+    CpuClock, Live, Permission, ProcessEnd, ProcessError, ReadCount, Refusal, Slices, Stopper, Target, TaskState,
+    Tasks, raise_file_limit,
 };
 
 pub mod launch;

@@ -1,12 +1,14 @@
 //! Linux: `process_vm_readv`, `/proc` and ptrace.
 
 mod cpu_clock;
+mod end;
 mod memory;
 mod process;
 mod stop;
 mod tasks;
 
 pub use cpu_clock::CpuClock;
+pub use end::ProcessEnd;
 pub use memory::{Live, ReadCount};
 pub use process::{Permission, ProcessError, Target, raise_file_limit};
 pub use stop::{Refusal, Stopper};

@@ -26,8 +26,12 @@ pub struct ReadCount {
 #[derive(Debug)]
 pub struct Live {
     pid: Pid,
-    /// `/proc/PID/mem`, read instead where `process_vm_readv` is forbidden.
+    /// `/proc/PID/mem`. It stays with the program that it was opened for: after an exec it has no bytes.
     file: Option<File>,
+    /// `process_vm_readv` is forbidden and the file is read instead.
+    by_file: bool,
+    /// An address that was mapped when it was opened.
+    probe: Addr,
     count: Cell<ReadCount>,
     remote: RefCell<Vec<RemoteIoVec>>,
 }
@@ -38,16 +42,23 @@ impl Live {
     /// # Errors
     /// [`FaultKind::Denied`] or [`FaultKind::Gone`]; `probe` is an address that is mapped.
     pub fn open(pid: u32, probe: Addr) -> Result<Live, Fault> {
-        let mut live =
-            Live { pid: Pid::from_raw(pid as i32), file: None, count: Cell::default(), remote: RefCell::default() };
+        let mut live = Live {
+            pid: Pid::from_raw(pid as i32),
+            file: File::open(format!("/proc/{pid}/mem")).ok(),
+            by_file: false,
+            probe,
+            count: Cell::default(),
+            remote: RefCell::default(),
+        };
         let mut byte = [0];
         match live.read(probe, &mut byte) {
             Err(Fault { why: FaultKind::Denied, .. }) => {
                 // Seccomp filters of containers often forbid the call and leave the file open.
-                let denied = Fault { at: probe, len: 1, why: FaultKind::Denied };
-                let file = File::open(format!("/proc/{pid}/mem")).map_err(|_| denied)?;
+                if live.file.is_none() {
+                    return Err(Fault { at: probe, len: 1, why: FaultKind::Denied });
+                }
                 log::info!("process {pid}: process_vm_readv is not allowed, reading /proc/{pid}/mem");
-                live.file = Some(file);
+                live.by_file = true;
                 live.read(probe, &mut byte)?;
             }
             other => other?,
@@ -58,6 +69,12 @@ impl Live {
     /// What reading has cost so far.
     pub fn count(&self) -> ReadCount {
         self.count.get()
+    }
+
+    /// True when the process has become another program since, by an exec.
+    pub fn is_replaced(&self) -> bool {
+        let mut byte = [0];
+        self.file.as_ref().is_some_and(|file| matches!(file.read_at(&mut byte, self.probe), Ok(0)))
     }
 
     fn add(&self, bytes: usize) {
@@ -85,7 +102,7 @@ impl Memory for Live {
     }
 
     fn read_many(&self, spans: &[Span], into: &mut [u8]) -> Result<usize, Fault> {
-        if let Some(file) = &self.file {
+        if let Some(file) = self.file.as_ref().filter(|_| self.by_file) {
             return self.read_file(file, spans, into);
         }
         let mut done = 0;
@@ -148,8 +165,9 @@ mod tests {
         let words: Vec<u64> = (0..4096).collect();
         let at = words.as_ptr() as Addr;
         let mut live = Live::open(std::process::id(), at).expect("own memory");
-        for file in [None, Some(File::open("/proc/self/mem").expect("own memory"))] {
-            live.file = file;
+        assert!(!live.is_replaced());
+        for by_file in [false, true] {
+            live.by_file = by_file;
             let mut word = [0; 8];
             live.read(at + 8 * 77, &mut word).expect("own memory");
             assert_eq!(u64::from_le_bytes(word), 77);

@@ -12,6 +12,9 @@ use nix::unistd::Pid;
 /// not run another instruction of the program before it stops, so its memory is still.
 const REPORT_WITHIN: Duration = Duration::from_micros(30);
 
+/// A late report is looked for at least this often: another thread of ours may have taken the signal that tells of it.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
 /// Why a thread could not be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -135,7 +138,7 @@ impl Stopper {
             if left.is_zero() {
                 return;
             }
-            self.await_child_signal(left);
+            self.await_child_signal(left.min(LOOK_AGAIN));
         }
     }
 

@@ -1,0 +1,92 @@
+//! Code objects: what a frame is called and where its lines are.
+
+use py_spy_address_space::{Addr, Fault, Memory};
+
+use crate::layout::{Code, Layout};
+use crate::object::{self, Unreadable, add, half, word};
+use crate::stack::RawFrame;
+
+/// What is compared to see that a code object's address still has the same code object: a freed one's memory is used
+/// again. Pointers to its name, file name and line table, and its first line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint {
+    name: Addr,
+    filename: Addr,
+    line_table: Addr,
+    first_line: u32,
+}
+
+/// A code object, read once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeObject {
+    /// Qualified name where the interpreter keeps one (3.11+), else the bare one.
+    pub name: String,
+    /// `co_filename`.
+    pub filename: String,
+    /// `co_firstlineno`.
+    pub first_line: u32,
+    /// The line table, as [`crate::line_of`] takes it.
+    pub line_table: Vec<u8>,
+}
+
+impl Fingerprint {
+    /// Of the code object at an address, with the bytes that `read` gives.
+    pub fn read(
+        layout: &Layout,
+        at: Addr,
+        mut read: impl FnMut(Addr, &mut [u8]) -> Result<(), Fault>,
+    ) -> Result<Fingerprint, Unreadable> {
+        let code = &layout.code;
+        let first = code.first_line.min(code.filename).min(code.name).min(code.line_table);
+        let mut bytes = [0; Code::MAX_SIZE as usize];
+        let bytes = bytes.get_mut(..code.size.saturating_sub(first) as usize).unwrap_or(&mut []);
+        read(add(at, first)?, bytes)?;
+        let place = |offset: u32| (offset - first) as usize;
+        Ok(Fingerprint {
+            name: word(bytes, place(code.name)),
+            filename: word(bytes, place(code.filename)),
+            line_table: word(bytes, place(code.line_table)),
+            first_line: half(bytes, place(code.first_line)),
+        })
+    }
+}
+
+impl CodeObject {
+    /// Reads the code object at an address. `code_type` is the address of its type once one was met; anything that is
+    /// not of that type is refused.
+    pub fn read(
+        memory: &dyn Memory,
+        layout: &Layout,
+        at: Addr,
+        code_type: &mut Option<Addr>,
+    ) -> Result<CodeObject, Unreadable> {
+        let class = object::type_of(memory, layout, at)?;
+        if *code_type != Some(class) {
+            if code_type.is_some() || object::type_name(memory, layout, class)? != "code" {
+                return Err(Unreadable::Nonsense("a code object", at));
+            }
+            *code_type = Some(class);
+        }
+        let code = &layout.code;
+        let mut bytes = [0; Code::MAX_SIZE as usize];
+        let bytes = bytes.get_mut(..code.size as usize).unwrap_or(&mut []);
+        memory.read(at, bytes)?;
+        let field = |offset: u32| word(bytes, offset as usize);
+        let name = match code.qualname.map(field) {
+            Some(qualified) if qualified != 0 => object::text(memory, layout, qualified),
+            _ => object::text(memory, layout, field(code.name)),
+        }?;
+        Ok(CodeObject {
+            name,
+            filename: object::text(memory, layout, field(code.filename))?,
+            first_line: half(bytes, code.first_line as usize),
+            // Without its table a frame has no line, and is true all the same.
+            line_table: object::bytes(memory, layout, field(code.line_table)).unwrap_or_default(),
+        })
+    }
+
+    /// The line that a frame is at, if the line table has one.
+    pub fn line(&self, layout: &Layout, frame: &RawFrame) -> Option<u32> {
+        crate::line_of(layout.code.lines, &self.line_table, self.first_line, frame.position)
+    }
+}

@@ -1,0 +1,218 @@
+//! Finding CPython in a process.
+
+use std::ops::Range;
+
+use py_spy_address_space::{Addr, Memory, Window, read_array, read_u32};
+
+use crate::interpreters::{interpreters, threads};
+use crate::layout::{self, Layout, Unusable, Version};
+use crate::object::{self, Unreadable};
+use crate::stack::Reader;
+
+/// The first bytes of `_Py_DebugOffsets`, with which `_PyRuntime` starts from 3.13 on.
+const COOKIE: &[u8; 8] = b"xdebugpy";
+
+/// No more of a binary's data than this is searched for the cookie.
+const MAX_SEARCH: u64 = 64 << 20;
+
+/// How much is read at once in a search.
+const SEARCH_STEP: u64 = 1 << 20;
+
+/// A mapped file, with the addresses of the symbols that matter, as they are in the process.
+#[derive(Debug, Clone, Default)]
+pub struct Binary {
+    /// Its path.
+    pub path: String,
+    /// `_PyRuntime` (3.7+), or the section `.PyRuntime`.
+    pub runtime: Option<Addr>,
+    /// `Py_Version`, a `const unsigned long` (3.11+).
+    pub version: Option<Addr>,
+    /// It defines `Py_Initialize`: it is a CPython of some kind.
+    pub initialize: bool,
+    /// Its writable memory.
+    pub data: Vec<Range<Addr>>,
+}
+
+/// A CPython in a process.
+#[derive(Debug, Clone)]
+pub struct Python {
+    /// Where it keeps what.
+    pub layout: Layout,
+    /// Its version.
+    pub version: Version,
+    /// Where `_PyRuntime` is.
+    pub runtime: Addr,
+    /// The file it is in.
+    pub path: String,
+    /// It has no GIL, or can run without.
+    pub free_threaded: bool,
+}
+
+/// Why no CPython was found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotPython {
+    /// No mapped file has its symbols.
+    #[error("no CPython is mapped")]
+    None,
+    /// It is there and has not been initialised yet, or is being torn down.
+    #[error("CPython is not initialised")]
+    Early,
+    /// It is there, in a version that we do not know.
+    #[error("CPython {0} is not supported")]
+    Version(String),
+    /// It is there and publishes offsets that can not be right.
+    #[error("CPython's published offsets are not usable: {0}")]
+    Unusable(#[from] Unusable),
+    /// It is there, and what it has in memory fits no layout that we know.
+    #[error("CPython's memory could not be understood: {0}")]
+    Memory(#[from] Unreadable),
+}
+
+/// Finds CPython among the mapped files. With several the one that is furthest on its way counts.
+pub fn find(memory: &dyn Memory, binaries: &[Binary]) -> Result<Python, NotPython> {
+    let mut reason = NotPython::None;
+    for binary in binaries {
+        let found = match binary.runtime.or_else(|| search_cookie(memory, binary)) {
+            Some(runtime) => with_runtime(memory, binary, runtime),
+            None if binary.initialize => Err(NotPython::Version(series_in(&binary.path).map_or_else(
+                || "before 3.7".to_owned(),
+                |version| format!("{}.{}", version.major(), version.minor()),
+            ))),
+            None => continue,
+        };
+        match found {
+            Ok(python) => {
+                log::info!("CPython {} in {}, _PyRuntime at {:#x}", python.version, python.path, python.runtime);
+                return Ok(python);
+            }
+            Err(why) => {
+                log::info!("{}: {why}", binary.path);
+                if reason == NotPython::None || why == NotPython::Early {
+                    reason = why;
+                }
+            }
+        }
+    }
+    Err(reason)
+}
+
+/// The cookie can be found without any symbol, in a stripped executable that exports nothing.
+fn search_cookie(memory: &dyn Memory, binary: &Binary) -> Option<Addr> {
+    let mut left = MAX_SEARCH;
+    let mut block = Vec::new();
+    for range in &binary.data {
+        let mut at = range.start;
+        while at < range.end && left > 0 {
+            let step = SEARCH_STEP.min(range.end - at).min(left);
+            block.resize(step as usize, 0);
+            left -= step;
+            if memory.read(at, &mut block).is_ok()
+                && let Some(place) = block.chunks_exact(8).position(|word| word == COOKIE)
+            {
+                return Some(at + 8 * place as Addr);
+            }
+            at += step;
+        }
+    }
+    None
+}
+
+fn with_runtime(memory: &dyn Memory, binary: &Binary, runtime: Addr) -> Result<Python, NotPython> {
+    let start: [u8; 8] = read_array(memory, runtime).map_err(Unreadable::from)?;
+    let python = |layout: &Layout, version, free_threaded| Python {
+        layout: layout.clone(),
+        version,
+        runtime,
+        path: binary.path.clone(),
+        free_threaded,
+    };
+    if &start == COOKIE {
+        let published = layout::published(memory, runtime)?;
+        if published.newer_than_known {
+            log::warn!(
+                "CPython {} is newer than all that are known; using the offsets it publishes",
+                published.version
+            );
+        }
+        check(memory, &published.layout, runtime)?;
+        return Ok(python(&published.layout, published.version, published.free_threaded));
+    }
+    let stated = binary.version.and_then(|at| read_u32(memory, at).ok()).filter(|&hex| hex >> 24 == 3).map(Version);
+    if let Some(version) = stated {
+        let layout = layout::of(version).ok_or_else(|| NotPython::Version(version.to_string()))?;
+        check(memory, layout, runtime)?;
+        return Ok(python(layout, version, false));
+    }
+    // Before 3.11 nothing exported tells the version. `sys.hexversion` does, once it can be read with the right layout;
+    // a wrong one does not lead to a value that names itself.
+    let named = series_in(&binary.path);
+    let mut reason = NotPython::Early;
+    for (series, layout) in layout::KNOWN.iter().filter(|(series, _)| *series < Version::series(3, 11)) {
+        match check(memory, layout, runtime).and_then(|main| Ok(hex_version(memory, layout, main)?)) {
+            Ok(Some(version)) if version.same_series(*series) => return Ok(python(layout, version, false)),
+            Ok(Some(version)) => log::debug!("with the layout of {series} sys.hexversion is {version}"),
+            Ok(None) => log::debug!("with the layout of {series} there is no sys.hexversion"),
+            Err(why) => {
+                log::debug!("the layout of {series} does not fit: {why}");
+                if named.is_some_and(|named| named.same_series(*series)) {
+                    reason = why;
+                }
+            }
+        }
+    }
+    match named.filter(|&named| layout::of(named).is_none()) {
+        Some(named) => Err(NotPython::Version(format!("{}.{}", named.major(), named.minor()))),
+        None => Err(reason),
+    }
+}
+
+/// Checks that a layout leads to interpreters and their threads. Returns the main interpreter.
+fn check(memory: &dyn Memory, layout: &Layout, runtime: Addr) -> Result<Addr, NotPython> {
+    let mut window = Window::new(1);
+    let mut reader = Reader::new(&mut window, memory, 0);
+    let found = interpreters(&mut reader, layout, runtime)?;
+    let Some(main) = found.last() else { return Err(NotPython::Early) };
+    if threads(&mut reader, layout, main)?.is_empty() {
+        return Err(NotPython::Early);
+    }
+    Ok(main.at)
+}
+
+/// `sys.hexversion`.
+fn hex_version(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> Result<Option<Version>, Unreadable> {
+    let dict = py_spy_address_space::read_u64(memory, object::add(interpreter, layout.interpreter.sysdict)?)?;
+    if dict == 0 {
+        return Ok(None);
+    }
+    let Some(value) = object::dict_get(memory, layout, dict, "hexversion")? else { return Ok(None) };
+    Ok(u32::try_from(object::unsigned(memory, layout, value)?).ok().map(Version))
+}
+
+/// The version series that a path names, as in `libpython3.9.so.1.0` or `bin/python3.9`.
+fn series_in(path: &str) -> Option<Version> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let (_, rest) = name.split_once("python")?;
+    let (major, rest) = rest.split_once('.')?;
+    let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    Some(Version::series(major.parse().ok()?, rest[..digits].parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_a_series() {
+        for (path, series) in [
+            ("/usr/lib/libpython3.9.so.1.0", Some((3, 9))),
+            ("/usr/lib/libpython3.13t.so.1.0", Some((3, 13))),
+            ("/opt/python3.9/bin/python2.7", Some((2, 7))),
+            ("/usr/bin/python3", None),
+            ("/usr/bin/python3.", None),
+            ("python3.999", None),
+            ("", None),
+        ] {
+            assert_eq!(series_in(path), series.map(|(major, minor)| Version::series(major, minor)), "{path}");
+        }
+    }
+}

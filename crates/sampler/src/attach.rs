@@ -1,0 +1,198 @@
+//! Finding CPython in a process, and saying why when it can not be done.
+
+use py_spy_address_space::{Fault, FaultKind, Image, modules};
+use py_spy_python::{Binary, NotPython, Python, find};
+use py_spy_target::{Live, Permission, ProcessError, Target};
+
+use crate::AttachError;
+
+/// The symbols by which CPython is found, and the section that holds the first of them where there is no symbol.
+const RUNTIME: &str = "_PyRuntime";
+const VERSION: &str = "Py_Version";
+const INITIALIZE: &str = "Py_Initialize";
+const RUNTIME_SECTION: &str = ".PyRuntime";
+
+/// Opens a process and finds its CPython.
+pub(crate) fn attach(pid: u32) -> Result<(Target, Live, Python), AttachError> {
+    let target = Target::find(pid).map_err(|why| no_process(&why))?;
+    let mappings = target.mappings().map_err(|why| match why.kind() {
+        std::io::ErrorKind::PermissionDenied => denied(&target),
+        _ => gone(pid, &format!("its memory map could not be read: {why}")),
+    })?;
+    let probe = mappings.iter().find(|mapping| mapping.read && mapping.file.1 != 0);
+    let Some(probe) = probe else {
+        // The map of a process of another user is empty; so is that of a process that is just ending.
+        return Err(if target.permission().can_trace { gone(pid, "it has no memory") } else { denied(&target) });
+    };
+    let memory = Live::open(pid, probe.range.start).map_err(|fault| unreadable(&target, fault))?;
+    let binaries = binaries(&target, &modules(&mappings));
+    match find(&memory, &binaries) {
+        Ok(python) => Ok((target, memory, python)),
+        Err(why) => Err(not_python(&target, &why)),
+    }
+}
+
+/// The mapped files that may be CPython: those named so first, all others only when there are none.
+fn binaries(target: &Target, modules: &[py_spy_address_space::Module]) -> Vec<Binary> {
+    let exe = target.executable().unwrap_or_default();
+    let named = |path: &str| path.rsplit('/').next().is_some_and(|name| name.contains("python"));
+    let (likely, other): (Vec<_>, Vec<_>) =
+        modules.iter().partition(|module| named(&module.path) || exe.as_os_str() == module.path.as_str());
+    for group in [likely, other] {
+        let found: Vec<Binary> = group.into_iter().filter_map(|module| binary(target, module)).collect();
+        if !found.is_empty() {
+            return found;
+        }
+    }
+    Vec::new()
+}
+
+fn binary(target: &Target, module: &py_spy_address_space::Module) -> Option<Binary> {
+    let image = target
+        .open_module(module)
+        .map_err(|why| why.to_string())
+        .and_then(|file| Image::read(file, &[RUNTIME, VERSION, INITIALIZE]).map_err(|why| why.to_string()))
+        .inspect_err(|why| log::info!("{}: {why}", module.path))
+        .ok()?;
+    let bias = image.load_bias(module)?;
+    let address = |name: &str| image.symbol(name).map(|symbol| symbol.address.wrapping_add(bias));
+    let section = || image.section(RUNTIME_SECTION).map(|(address, _)| address.wrapping_add(bias));
+    let binary = Binary {
+        path: module.path.clone(),
+        runtime: address(RUNTIME).or_else(section),
+        version: address(VERSION),
+        initialize: image.symbol(INITIALIZE).is_some(),
+        data: module.mappings.iter().filter(|m| m.write && m.read).map(|m| m.range.clone()).collect(),
+    };
+    log::info!("{}: {RUNTIME} at {:x?}, {VERSION} at {:x?}", binary.path, binary.runtime, binary.version);
+    // A library that is not CPython and has none of its symbols is not worth a search.
+    let found = binary.runtime.is_some() || binary.initialize;
+    let exe = target.executable().is_ok_and(|exe| exe.as_os_str() == module.path.as_str());
+    (found || exe).then_some(binary)
+}
+
+fn error(message: String, hint: Option<String>, early: bool) -> AttachError {
+    AttachError { message, hint, early }
+}
+
+fn no_process(why: &ProcessError) -> AttachError {
+    let hint = match why {
+        ProcessError::None(_) => Some("`ps -e` lists the processes that there are".to_owned()),
+        _ => None,
+    };
+    error(why.to_string(), hint, false)
+}
+
+fn gone(pid: u32, why: &str) -> AttachError {
+    error(format!("process {pid} is ending: {why}"), None, true)
+}
+
+fn unreadable(target: &Target, fault: Fault) -> AttachError {
+    match fault.why {
+        FaultKind::Denied => denied(target),
+        FaultKind::Gone | FaultKind::Unmapped => gone(target.pid, &fault.to_string()),
+    }
+}
+
+fn describe(target: &Target) -> String {
+    let exe = target.executable().map(|path| path.display().to_string()).unwrap_or_default();
+    let (pid, name) = (target.pid, target.name());
+    if exe.is_empty() { format!("process {pid} ({name})") } else { format!("process {pid} ({name}, {exe})") }
+}
+
+fn denied(target: &Target) -> AttachError {
+    let message = format!("no permission to read the memory of {}", describe(target));
+    error(message, Some(permission_hint(&target.permission())), false)
+}
+
+/// What to do about a missing permission: each way that applies.
+fn permission_hint(permission: &Permission) -> String {
+    let mut ways = Vec::new();
+    if permission.kubernetes {
+        ways.push("give the container `securityContext: {capabilities: {add: [SYS_PTRACE]}}`".to_owned());
+    } else if permission.container {
+        ways.push("start the container with `docker run --cap-add SYS_PTRACE`".to_owned());
+    }
+    if !permission.root {
+        ways.push("run it as root: `sudo env \"PATH=$PATH\" py-spy ...`".to_owned());
+    }
+    match permission.ptrace_scope {
+        Some(1) if !permission.root && !permission.other_user => ways.push(
+            "or let processes of one user trace each other: `sudo sysctl kernel.yama.ptrace_scope=0`; \
+             or start the program from here: `py-spy record -- python app.py`"
+                .to_owned(),
+        ),
+        Some(2) if !permission.can_trace => {
+            ways.push("kernel.yama.ptrace_scope is 2: only processes with CAP_SYS_PTRACE may trace".to_owned());
+        }
+        Some(3) => ways.push("kernel.yama.ptrace_scope is 3: nobody may trace until the next boot".to_owned()),
+        _ => {}
+    }
+    if ways.is_empty() {
+        ways.push(if permission.can_trace {
+            "a security policy (seccomp, SELinux, AppArmor, or another user namespace) forbids it".to_owned()
+        } else {
+            "CAP_SYS_PTRACE is missing: `sudo setcap cap_sys_ptrace+ep $(which py-spy)`".to_owned()
+        });
+    }
+    ways.join("; ")
+}
+
+fn not_python(target: &Target, why: &NotPython) -> AttachError {
+    let what = describe(target);
+    let (message, hint, early) = match why {
+        NotPython::None => (
+            format!("{what} is not a Python program: none of its mapped files is CPython"),
+            Some("if it is a launcher, give the id of the Python process that it started".to_owned()),
+            true,
+        ),
+        NotPython::Early => (
+            format!("{what} has a CPython that is not initialised"),
+            Some("it is just starting or ending: try again".to_owned()),
+            true,
+        ),
+        NotPython::Version(version) => (
+            format!("{what} is CPython {version}, which is not supported"),
+            Some("supported are CPython 3.8 and later".to_owned()),
+            false,
+        ),
+        NotPython::Unusable(unusable) => (format!("{what}: {unusable}"), None, true),
+        NotPython::Memory(_) => (
+            format!("{what}: {why}"),
+            Some("if it is just starting, try again; else RUST_LOG=info shows what was found".to_owned()),
+            true,
+        ),
+    };
+    error(message, hint, early)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permission_hints_name_what_applies() {
+        let none = Permission {
+            root: false,
+            can_trace: false,
+            ptrace_scope: None,
+            container: false,
+            kubernetes: false,
+            other_user: false,
+        };
+        let cases = [
+            (none.clone(), "sudo env"),
+            (Permission { ptrace_scope: Some(1), ..none.clone() }, "ptrace_scope=0"),
+            (Permission { ptrace_scope: Some(2), ..none.clone() }, "ptrace_scope is 2"),
+            (Permission { root: true, container: true, ..none.clone() }, "docker run --cap-add SYS_PTRACE"),
+            (Permission { root: true, kubernetes: true, ..none.clone() }, "securityContext"),
+            (Permission { root: true, ..none.clone() }, "setcap"),
+            (Permission { root: true, can_trace: true, ..none.clone() }, "security policy"),
+            (Permission { root: true, can_trace: true, ptrace_scope: Some(3), ..none }, "next boot"),
+        ];
+        for (permission, part) in cases {
+            let hint = permission_hint(&permission);
+            assert!(hint.contains(part), "{permission:?}: {hint}");
+        }
+    }
+}

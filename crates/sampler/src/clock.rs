@@ -1,0 +1,120 @@
+//! When to sample.
+
+use std::time::{Duration, Instant};
+
+/// Waits that are shorter than this are spun: a sleep is that much late.
+const SPIN_BELOW: Duration = Duration::from_micros(80);
+
+/// Sleeps are cut into parts of this length, so that a request to stop is heard.
+const LOOK_UP_EVERY: Duration = Duration::from_millis(50);
+
+/// Divides time into equal slots and gives each slot one instant, at random in it: a program with the same period as
+/// the sampler is seen in all its phases, and the average rate is exact. Slots that have passed are skipped, never made
+/// up for in a burst.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+    interval: Duration,
+    /// The next slot.
+    slot: u64,
+    random: u64,
+}
+
+/// A slot whose instant has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot {
+    /// Counted from 0.
+    pub number: u64,
+    /// Slots directly before it that passed without a sample.
+    pub skipped: u64,
+}
+
+impl Clock {
+    /// Starts now.
+    pub(crate) fn start(interval: Duration) -> Clock {
+        let start = Instant::now();
+        // Any seed does; two runs should differ.
+        let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), start) | 1;
+        Clock { start, interval: interval.max(Duration::from_nanos(1)), slot: 0, random }
+    }
+
+    /// When it was started.
+    pub(crate) fn started(&self) -> Instant {
+        self.start
+    }
+
+    /// The instant of the next slot that has not passed, and which slot that is.
+    pub(crate) fn next(&mut self) -> (Instant, Slot) {
+        let interval = self.interval.as_nanos() as u64;
+        let now = self.start.elapsed().as_nanos() as u64;
+        let current = now / interval;
+        let skipped = current.saturating_sub(self.slot);
+        let number = self.slot + skipped;
+        self.slot = number + 1;
+        let at = number * interval + self.draw() % interval;
+        (self.start + Duration::from_nanos(at.max(now)), Slot { number, skipped })
+    }
+
+    /// Xorshift (Marsaglia 2003): good enough to have no period that a program shares.
+    fn draw(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random >> 8
+    }
+}
+
+/// Waits for an instant. `idle` gets the time that may be slept, at most [`LOOK_UP_EVERY`]; when it says false the wait
+/// is over, and so is this.
+pub(crate) fn wait_until(at: Instant, mut idle: impl FnMut(Instant) -> bool) {
+    loop {
+        let now = Instant::now();
+        let left = at.saturating_duration_since(now);
+        if left.is_zero() {
+            return;
+        }
+        if left <= SPIN_BELOW {
+            std::hint::spin_loop();
+        } else if !idle(now + (left - SPIN_BELOW).min(LOOK_UP_EVERY)) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_come_once_and_in_order() {
+        let mut clock = Clock::start(Duration::from_secs(1000));
+        for number in 0..100 {
+            let (at, slot) = clock.next();
+            assert_eq!(slot, Slot { number, skipped: 0 });
+            let offset = at - clock.started();
+            assert_eq!(offset.as_secs() / 1000, number);
+        }
+    }
+
+    #[test]
+    fn what_has_passed_is_skipped_and_counted() {
+        let mut clock = Clock::start(Duration::from_millis(10));
+        clock.start -= Duration::from_millis(1005);
+        let (_, slot) = clock.next();
+        assert!(slot.number >= 100 && slot.skipped == slot.number, "{slot:?}");
+        let (_, after) = clock.next();
+        assert!(after.number > slot.number);
+    }
+
+    #[test]
+    fn instants_fill_their_slots_evenly() {
+        let mut clock = Clock::start(Duration::from_secs(1));
+        let mut tenths = [0_u32; 10];
+        for number in 0..10_000 {
+            let (at, _) = clock.next();
+            let part = (at - clock.started()).as_secs_f64() - f64::from(number);
+            tenths[((part * 10.0) as usize).min(9)] += 1;
+        }
+        assert!(tenths.iter().all(|&count| (800..1200).contains(&count)), "{tenths:?}");
+    }
+}

@@ -1,0 +1,150 @@
+//! Code objects met so far: what the frames that run them are called.
+
+use py_spy_address_space::{Addr, Memory};
+use py_spy_profile::{Frame, FrameId, StringId, Tables};
+use py_spy_python::layout::Layout;
+use py_spy_python::{CodeObject, Fingerprint, RawFrame, Reader, Unreadable};
+use rustc_hash::FxHashMap;
+
+use crate::LineMode;
+use crate::file_names::FileNames;
+
+/// Files whose frames are hidden by default: the import machinery (`Lib/importlib/_bootstrap*.py`, frozen into the
+/// interpreter). The interpreter leaves them out of tracebacks too.
+const IMPORT_MACHINERY: &str = "<frozen importlib._bootstrap";
+
+/// What a frame of the interpreter's own is called where it has no name.
+const SHIM: &str = "<shim>";
+
+/// Code objects that are kept; beyond that all are forgotten and read again when met: a program that makes new ones all
+/// the time must not make us grow with it.
+const MAX_CODES: usize = 1 << 18;
+
+/// How frames are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Naming {
+    pub(crate) lines: LineMode,
+    pub(crate) full_filenames: bool,
+    pub(crate) full_stack: bool,
+}
+
+/// Code objects met so far.
+#[derive(Debug, Default)]
+pub(crate) struct Codes {
+    known: FxHashMap<Addr, Known>,
+    code_type: Option<Addr>,
+    /// Counts the code objects whose address has become another's.
+    pub(crate) replaced: u64,
+}
+
+#[derive(Debug)]
+struct Known {
+    fingerprint: Fingerprint,
+    /// When it was last seen to be the same.
+    checked: u64,
+    named: Option<Named>,
+}
+
+#[derive(Debug)]
+struct Named {
+    code: CodeObject,
+    name: StringId,
+    file: StringId,
+    short_file: StringId,
+    hidden: bool,
+    /// Frames by position; few positions of a code object are ever seen.
+    frames: FxHashMap<i64, FrameId>,
+}
+
+impl Codes {
+    /// Sees that a code object is still the one that is known by its address, with this tick's copy.
+    pub(crate) fn check(
+        &mut self,
+        reader: &mut Reader<'_>,
+        layout: &Layout,
+        at: Addr,
+        epoch: u64,
+    ) -> Result<(), Unreadable> {
+        if self.known.get(&at).is_some_and(|known| known.checked == epoch) {
+            return Ok(());
+        }
+        let fingerprint = Fingerprint::read(layout, at, |at, into| reader.read(at, into))?;
+        match self.known.get_mut(&at) {
+            Some(known) if known.fingerprint == fingerprint => known.checked = epoch,
+            known => {
+                self.replaced += u64::from(known.is_some());
+                if self.known.len() >= MAX_CODES {
+                    self.known.clear();
+                    self.replaced += 1;
+                }
+                self.known.insert(at, Known { fingerprint, checked: epoch, named: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// The frame's id; `None` for a frame that is hidden.
+    ///
+    /// # Errors
+    /// When the code object has gone meanwhile.
+    pub(crate) fn frame(
+        &mut self,
+        frame: &RawFrame,
+        memory: &dyn Memory,
+        layout: &Layout,
+        naming: Naming,
+        files: &mut FileNames,
+        tables: &mut Tables,
+    ) -> Result<Option<FrameId>, Unreadable> {
+        if frame.shim && !naming.full_stack {
+            return Ok(None);
+        }
+        if frame.shim && !self.known.contains_key(&frame.code) {
+            return Ok(Some(self.shim(frame, memory, layout, tables)));
+        }
+        let Some(known) = self.known.get_mut(&frame.code) else {
+            return Err(Unreadable::Nonsense("a code object", frame.code));
+        };
+        let named = match &mut known.named {
+            Some(named) => named,
+            none => {
+                let code = CodeObject::read(memory, layout, frame.code, &mut self.code_type)?;
+                // It was read after the moment: it must still be the one that was met.
+                let now = Fingerprint::read(layout, frame.code, |at, into| memory.read(at, into))?;
+                if now != known.fingerprint {
+                    return Err(Unreadable::Nonsense("a code object", frame.code));
+                }
+                let short = if naming.full_filenames { &code.filename } else { files.short(&code.filename) };
+                none.insert(Named {
+                    name: tables.string(&code.name),
+                    file: tables.string(&code.filename),
+                    short_file: tables.string(short),
+                    hidden: code.filename.starts_with(IMPORT_MACHINERY),
+                    frames: FxHashMap::default(),
+                    code,
+                })
+            }
+        };
+        if named.hidden && !naming.full_stack {
+            return Ok(None);
+        }
+        let position = if naming.lines == LineMode::Current { frame.position } else { 0 };
+        Ok(Some(*named.frames.entry(position).or_insert_with(|| {
+            let line = match naming.lines {
+                LineMode::Current => named.code.line(layout, frame).unwrap_or(0),
+                LineMode::First => named.code.first_line,
+                LineMode::None => 0,
+            };
+            let Named { name, file, short_file, .. } = *named;
+            tables.frame(Frame::Python { name, file, short_file, line })
+        })))
+    }
+
+    /// A frame of the interpreter's own: some versions give it a code object that says so, others none.
+    fn shim(&mut self, frame: &RawFrame, memory: &dyn Memory, layout: &Layout, tables: &mut Tables) -> FrameId {
+        let code = CodeObject::read(memory, layout, frame.code, &mut self.code_type);
+        let name = tables.string(code.as_ref().map_or(SHIM, |code| &code.name));
+        let file = tables.string("");
+        tables.frame(Frame::Python { name, file, short_file: file, line: 0 })
+    }
+}

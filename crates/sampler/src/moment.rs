@@ -1,0 +1,217 @@
+//! One moment of a process: this tick's copy of some threads' frames.
+//!
+//! Each way of getting it is one file behind the same contract: `take` fills a [`Moment`] with stacks that all stood so,
+//! or says that it could not. Who walks, names and writes never knows which way it was.
+
+mod nonblocking;
+mod stop;
+
+use std::time::Instant;
+
+use py_spy_address_space::Window;
+use py_spy_python::{Python, RawFrame, Reader, Stack, ThreadState, Unreadable, walk};
+use py_spy_target::{CpuClock, Live, ProcessEnd, Stopper, Target, Tasks};
+
+use crate::Mode;
+use crate::codes::Codes;
+use crate::roster::Roster;
+
+/// Which threads' stacks are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted<'a> {
+    /// Every thread's.
+    All,
+    /// These threads of the kernel, if they have Python frames.
+    Threads(&'a [u32]),
+    /// The one that holds the GIL.
+    Holder,
+}
+
+/// One thread state's frames in a [`Moment`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    /// Index into [`Roster::members`].
+    pub(crate) member: usize,
+    /// The frames, innermost first, as a range of [`Moment::frames`].
+    pub(crate) first: usize,
+    pub(crate) end: usize,
+    /// It holds its GIL.
+    pub(crate) holds_gil: bool,
+    /// Frames inside of the first one were moving and are not known.
+    pub(crate) moving: bool,
+}
+
+/// Stacks that stood at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Moment {
+    pub(crate) frames: Vec<RawFrame>,
+    pub(crate) parts: Vec<Part>,
+    /// Thread states whose frames could not be read truly.
+    pub(crate) dropped: usize,
+}
+
+/// What it took to get the moments so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Moments asked for.
+    pub moments: u64,
+    /// Times that a thread was stopped.
+    pub stops: u64,
+    /// Times that a look was given up and begun again.
+    pub retries: u64,
+    /// `process_vm_readv` calls.
+    pub reads: u64,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+/// Everything that is needed to look at one process.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) target: Target,
+    pub(crate) memory: Live,
+    pub(crate) python: Python,
+    pub(crate) tasks: Tasks,
+    pub(crate) clock: Option<CpuClock>,
+    end: Option<ProcessEnd>,
+    pub(crate) roster: Roster,
+    pub(crate) codes: Codes,
+    pub(crate) moment: Moment,
+    pub(crate) stopper: Stopper,
+    pub(crate) mode: Mode,
+    window: Window,
+    effort: Effort,
+    wanted: Vec<usize>,
+    scratch: Vec<RawFrame>,
+}
+
+impl Moment {
+    fn clear(&mut self) {
+        self.frames.clear();
+        self.parts.clear();
+        self.dropped = 0;
+    }
+}
+
+impl Watch {
+    pub(crate) fn new(target: Target, memory: Live, python: Python, mode: Mode) -> std::io::Result<Watch> {
+        let tasks = Tasks::of(target.pid)?;
+        Ok(Watch {
+            clock: CpuClock::of(target.pid),
+            end: ProcessEnd::of(target.pid),
+            stopper: Stopper::new(target.pid),
+            tasks,
+            target,
+            memory,
+            python,
+            mode,
+            window: Window::new(copies(mode)),
+            roster: Roster::default(),
+            codes: Codes::default(),
+            moment: Moment::default(),
+            effort: Effort::default(),
+            wanted: Vec::new(),
+            scratch: Vec::new(),
+        })
+    }
+
+    /// Gets the wanted stacks of one moment into [`Watch::moment`].
+    ///
+    /// # Errors
+    /// When the lists that all hangs on can not be read: the process is ending, or is no longer the program it was.
+    pub(crate) fn take(&mut self, wanted: Wanted<'_>) -> Result<(), Unreadable> {
+        self.effort.moments += 1;
+        match self.mode {
+            Mode::Stop => self.take_stopping(wanted),
+            Mode::Nonblocking => self.take_nonblocking(wanted),
+        }
+    }
+
+    /// What it took so far.
+    pub(crate) fn effort(&self) -> Effort {
+        let count = self.memory.count();
+        Effort { reads: count.calls, bytes: count.bytes, ..self.effort }
+    }
+
+    /// From now on nothing is stopped: somebody else traces the process.
+    fn stop_no_more(&mut self) {
+        log::warn!("process {} can not be stopped (already traced?): sampling without stopping", self.target.pid);
+        self.mode = Mode::Nonblocking;
+        self.window = Window::new(copies(self.mode));
+    }
+
+    /// Waits for the process's end, until `deadline` at the latest. False when it has ended.
+    pub(crate) fn wait_for_end(&mut self, deadline: Instant) -> bool {
+        match &self.end {
+            Some(end) => !end.wait_until(deadline),
+            None => {
+                std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+                self.target.is_alive()
+            }
+        }
+    }
+
+    /// True while the process lives and still runs the program that it ran when it was attached.
+    pub(crate) fn is_same_program(&self) -> bool {
+        self.target.is_alive() && !self.memory.is_replaced()
+    }
+
+    fn refresh_roster(&mut self) -> Result<bool, Unreadable> {
+        let mut reader = Reader::new(&mut self.window, &self.memory, 0);
+        self.roster.refresh(&mut reader, &self.python.layout, self.python.runtime, &self.tasks)
+    }
+
+    /// A number that changes whenever a code object may have been freed.
+    fn code_epoch(&mut self) -> u64 {
+        let mut reader = Reader::new(&mut self.window, &self.memory, 0);
+        let Some(offset) = self.python.layout.interpreter.code_generation else { return self.effort.moments };
+        let each = self.roster.interpreters.iter().map(|i| reader.word(i.at.wrapping_add(u64::from(offset))));
+        each.sum::<Result<u64, _>>().unwrap_or(self.effort.moments)
+    }
+
+    /// Writes down which members are wanted.
+    fn choose(&mut self, wanted: Wanted<'_>, holder: impl Fn(usize) -> bool) {
+        self.wanted.clear();
+        match wanted {
+            Wanted::All => self.wanted.extend(0..self.roster.members.len()),
+            Wanted::Threads(tids) => {
+                for &tid in tids {
+                    self.wanted.extend_from_slice(self.roster.of_thread(tid));
+                }
+            }
+            Wanted::Holder => self.wanted.extend((0..self.roster.members.len()).filter(|&member| holder(member))),
+        }
+    }
+
+    /// A member's state and frames in one copy, the frames appended to `frames`.
+    fn walk(
+        &mut self,
+        copy: usize,
+        member: usize,
+        frames: &mut Vec<RawFrame>,
+    ) -> Result<Option<(ThreadState, Stack)>, Unreadable> {
+        let layout = &self.python.layout;
+        let mut reader = Reader::new(&mut self.window, &self.memory, copy);
+        let Some(state) = self.roster.state(member, &mut reader, layout)? else { return Ok(None) };
+        let stack = walk(&mut reader, layout, state.frame, state.base, frames)?;
+        Ok(Some((state, stack)))
+    }
+
+    /// Makes sure that the code objects on these frames are the ones that are known by their addresses.
+    fn check_codes(&mut self, first: usize, epoch: u64) -> Result<(), Unreadable> {
+        let mut reader = Reader::new(&mut self.window, &self.memory, 0);
+        for frame in self.moment.frames[first..].iter().filter(|frame| !frame.shim) {
+            self.codes.check(&mut reader, &self.python.layout, frame.code, epoch)?;
+        }
+        Ok(())
+    }
+}
+
+/// How many copies a mode needs. Each equal copy divides the share of stacks that never stood by 5 to 30; from four on
+/// it is below 0.02 % even in programs that do nothing but move.
+fn copies(mode: Mode) -> usize {
+    match mode {
+        Mode::Stop => 1,
+        Mode::Nonblocking => 4,
+    }
+}

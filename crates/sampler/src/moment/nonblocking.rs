@@ -1,0 +1,74 @@
+//! The way that stops nothing: several copies in one read; what is equal in all of them from the root on stood still.
+//!
+//! Nothing is read again until it looks quiet: that would prefer quiet code. What moved is one unnamed leaf under the
+//! deepest frame that held still, so that no sample is lost and none is invented.
+
+use py_spy_address_space::Addr;
+use py_spy_python::{Reader, Stack, Unreadable};
+
+use super::{Part, Wanted, Watch};
+
+impl Watch {
+    /// Fills the moment without stopping anything.
+    pub(super) fn take_nonblocking(&mut self, wanted: Wanted<'_>) -> Result<(), Unreadable> {
+        self.moment.clear();
+        self.window.refill(&self.memory, (0, 0), &mut [])?;
+        self.refresh_roster()?;
+        let holders = self.holders();
+        self.choose(wanted, |member| holders.contains(&member));
+        let epoch = self.code_epoch();
+        for index in 0..self.wanted.len() {
+            let member = self.wanted[index];
+            self.walk_copies(member, holders.contains(&member), epoch);
+        }
+        Ok(())
+    }
+
+    /// Who holds a GIL, as far as the last copy tells.
+    fn holders(&mut self) -> Vec<usize> {
+        let gils = self.roster.gils();
+        let copy = self.window.copies() - 1;
+        let mut reader = Reader::new(&mut self.window, &self.memory, copy);
+        let mut holder = |gil: py_spy_python::Gil| -> Option<Addr> {
+            let mut locked = [0; 4];
+            reader.read(gil.locked, &mut locked).ok()?;
+            if locked == [0; 4] { None } else { reader.word(gil.last_holder).ok() }
+        };
+        gils.into_iter().flatten().filter_map(|gil| self.roster.at(holder(gil)?)).collect()
+    }
+
+    /// Walks one member's frames in each copy and keeps what is the same in all, from the root on.
+    fn walk_copies(&mut self, member: usize, holds_gil: bool, epoch: u64) {
+        let first = self.moment.frames.len();
+        let mut kept = std::mem::take(&mut self.moment.frames);
+        let mut other = std::mem::take(&mut self.scratch);
+        let mut moving = false;
+        for copy in 0..self.window.copies() {
+            other.clear();
+            match self.walk(copy, member, &mut other) {
+                Ok(Some((_, Stack::Whole))) => {}
+                // Ended, cut, or torn: of this copy nothing is known.
+                Ok(_) | Err(_) => {
+                    other.clear();
+                    moving = true;
+                }
+            }
+            if copy == 0 {
+                kept.extend_from_slice(&other);
+                continue;
+            }
+            let same = kept[first..].iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
+            moving |= same < kept.len() - first || same < other.len();
+            kept.drain(first..kept.len() - same);
+        }
+        self.moment.frames = kept;
+        self.scratch = other;
+        if self.check_codes(first, epoch).is_err() {
+            self.moment.frames.truncate(first);
+            self.moment.dropped += 1;
+            return;
+        }
+        let end = self.moment.frames.len();
+        self.moment.parts.push(Part { member, first, end, holds_gil, moving });
+    }
+}

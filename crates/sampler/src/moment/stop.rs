@@ -1,0 +1,254 @@
+//! The exact way: the one thread that could move stands still for one copy.
+//!
+//! Frames move only under the GIL, so of all threads only its holder has to be stopped. Nobody but a thread itself
+//! writes its name into the lock's `last_holder` (`take_gil` and `drop_gil` in CPython's `Python/ceval_gil.c`), and each
+//! does so before it runs one instruction. So when the thread that is named there stands still, and is still named
+//! there after the copy, nobody ran in between, and all that was copied is one moment. Without a GIL only its own
+//! thread moves a stack: each is a moment of its own.
+
+use py_spy_address_space::{Addr, Memory, Span, read_u64};
+use py_spy_python::{Gil, Stack, Unreadable};
+use py_spy_target::{Refusal, Slices, TaskState};
+
+use super::{Part, Wanted, Watch};
+
+/// Looks at one moment: each is begun again when the GIL went on to another thread meanwhile. Beyond that the stacks
+/// are counted as dropped.
+const MAX_TRIES: u32 = 20;
+
+/// Looks at a stack that does not reach its root because the thread was stopped while it linked a frame. That takes it
+/// some nanoseconds; a chain that looks so each time really ends there (a generator that is a thread's first frame).
+const MAX_CUT_TRIES: u32 = 8;
+
+/// How the thread that could move is kept from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Still {
+    /// It is stopped.
+    Held,
+    /// It sleeps: this is what the scheduler had counted for it.
+    Asleep(u32, Option<Slices>),
+    /// There is none.
+    Nobody,
+}
+
+/// What came of one look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// All stacks are true.
+    True,
+    /// Something moved: begin again.
+    Moved,
+    /// A stack did not reach its root, or could not be followed.
+    Cut,
+    /// The process can not be stopped.
+    Denied,
+}
+
+impl Watch {
+    /// Fills the moment, stopping the GIL's holder for one copy.
+    pub(super) fn take_stopping(&mut self, wanted: Wanted<'_>) -> Result<(), Unreadable> {
+        self.moment.clear();
+        let unknown = match wanted {
+            Wanted::Threads(tids) => tids.iter().any(|&tid| self.roster.of_thread(tid).is_empty()),
+            _ => false,
+        };
+        if unknown || self.roster.interpreters.is_empty() {
+            self.renew_roster()?;
+        }
+        for gil in self.roster.gils() {
+            let look = match gil {
+                Some(gil) => self.take_under(gil, wanted)?,
+                None => self.take_free(wanted)?,
+            };
+            if look == Look::Denied {
+                self.stop_no_more();
+                return self.take_nonblocking(wanted);
+            }
+        }
+        Ok(())
+    }
+
+    /// The stacks of the threads under one GIL.
+    fn take_under(&mut self, gil: Gil, wanted: Wanted<'_>) -> Result<Look, Unreadable> {
+        if let Wanted::Threads(tids) = wanted
+            && !tids.iter().any(|&tid| self.roster.of_thread(tid).iter().any(|&m| self.roster.gil_of(m) == Some(gil)))
+        {
+            return Ok(Look::True);
+        }
+        let (frames, parts) = (self.moment.frames.len(), self.moment.parts.len());
+        let mut cut = 0;
+        for _ in 0..MAX_TRIES {
+            self.moment.frames.truncate(frames);
+            self.moment.parts.truncate(parts);
+            let look = self.look(gil, wanted, cut + 1 >= MAX_CUT_TRIES);
+            self.stopper.release();
+            match look? {
+                Look::Moved => {}
+                Look::Cut => cut += 1,
+                look => return Ok(look),
+            }
+            self.effort.retries += 1;
+        }
+        self.moment.frames.truncate(frames);
+        self.moment.parts.truncate(parts);
+        self.moment.dropped += self.wanted.len().max(1);
+        Ok(Look::True)
+    }
+
+    fn look(&mut self, gil: Gil, wanted: Wanted<'_>, last: bool) -> Result<Look, Unreadable> {
+        let holder = read_u64(&self.memory, gil.last_holder)?;
+        let still = match self.keep_still(holder)? {
+            Ok(still) => still,
+            Err(look) => return Ok(look),
+        };
+        let (tail, words) = gil_words(gil);
+        let mut bytes = [0; MAX_GIL_WORDS];
+        let bytes = &mut bytes[..tail.1];
+        self.window.refill(&self.memory, tail, bytes)?;
+        self.refresh_roster()?;
+        let (named, locked) = words(bytes);
+        let under = |roster: &crate::roster::Roster, member| roster.gil_of(member) == Some(gil);
+        let state = self.roster.at(named);
+        self.choose(wanted, |member| locked && Some(member) == state);
+        let epoch = self.code_epoch();
+        let mut whole = true;
+        for index in 0..self.wanted.len() {
+            let member = self.wanted[index];
+            if under(&self.roster, member) {
+                whole &= self.walk_one(member, locked && Some(member) == state, last, epoch);
+            }
+        }
+        // What was not in the window was read later, one by one: look at the lock once more.
+        let now = if self.window.misses() > 0 {
+            self.memory.read(tail.0, bytes)?;
+            words(bytes).0
+        } else {
+            named
+        };
+        if now != holder || named != holder {
+            return Ok(Look::Moved);
+        }
+        if let Still::Asleep(tid, before) = still
+            && (before.is_none() || self.tasks.slices(tid) != before)
+        {
+            return Ok(Look::Moved);
+        }
+        Ok(if whole || last { Look::True } else { Look::Cut })
+    }
+
+    /// Walks one member's frames. Returns false when the chain does not reach its root or can not be followed; with
+    /// `last` a chain that ends early is taken for whole, and one that can not be followed is counted as dropped.
+    fn walk_one(&mut self, member: usize, holds_gil: bool, last: bool, epoch: u64) -> bool {
+        let first = self.moment.frames.len();
+        let mut frames = std::mem::take(&mut self.moment.frames);
+        let walked = self.walk(0, member, &mut frames);
+        self.moment.frames = frames;
+        let whole = match walked {
+            // The thread has ended: it has no stack.
+            Ok(None) => return true,
+            Ok(Some((_, Stack::Whole))) => true,
+            Ok(Some((_, Stack::Cut))) => last,
+            Err(_) => false,
+        };
+        if whole && self.check_codes(first, epoch).is_ok() {
+            let end = self.moment.frames.len();
+            self.moment.parts.push(Part { member, first, end, holds_gil, moving: false });
+            return true;
+        }
+        self.moment.frames.truncate(first);
+        if last {
+            self.moment.dropped += 1;
+        }
+        false
+    }
+
+    /// Keeps the thread with this state from moving.
+    fn keep_still(&mut self, holder: Addr) -> Result<Result<Still, Look>, Unreadable> {
+        if holder == 0 {
+            return Ok(Ok(Still::Nobody));
+        }
+        let Some(member) = self.roster.at(holder) else {
+            // A thread that is new, or one that has ended: its state is freed after it let the GIL go.
+            self.renew_roster()?;
+            return Ok(if self.roster.at(holder).is_some() { Err(Look::Moved) } else { Ok(Still::Nobody) });
+        };
+        let Some(tid) = self.roster.members[member].tid else { return Ok(Err(Look::Denied)) };
+        Ok(self.keep_thread_still(tid))
+    }
+
+    fn keep_thread_still(&mut self, tid: u32) -> Result<Still, Look> {
+        let slices = self.tasks.slices(tid);
+        match self.tasks.state(tid) {
+            None => Err(Look::Moved),
+            Some(TaskState::Running) => match self.stopper.hold(tid) {
+                Ok(()) => {
+                    self.effort.stops += 1;
+                    Ok(Still::Held)
+                }
+                Err(Refusal::Gone) => Err(Look::Moved),
+                Err(Refusal::Denied) => Err(Look::Denied),
+            },
+            Some(_) => Ok(Still::Asleep(tid, slices)),
+        }
+    }
+
+    /// The stacks of the threads that run without a GIL, one after the other.
+    fn take_free(&mut self, wanted: Wanted<'_>) -> Result<Look, Unreadable> {
+        self.window.refill(&self.memory, (0, 0), &mut [])?;
+        self.refresh_roster()?;
+        self.choose(wanted, |_| false);
+        for index in 0..self.wanted.len() {
+            let member = self.wanted[index];
+            if self.roster.gil_of(member).is_some() {
+                continue;
+            }
+            let Some(tid) = self.roster.members[member].tid else { continue };
+            for tries in 1..=MAX_CUT_TRIES {
+                let still = match self.keep_thread_still(tid) {
+                    Ok(still) => still,
+                    Err(Look::Denied) => return Ok(Look::Denied),
+                    // It has ended.
+                    Err(_) => break,
+                };
+                let refilled = self.window.refill(&self.memory, (0, 0), &mut []);
+                let epoch = self.code_epoch();
+                let whole = refilled.is_ok() && self.walk_one(member, false, tries == MAX_CUT_TRIES, epoch);
+                self.stopper.release();
+                refilled?;
+                let moved = matches!(still, Still::Asleep(_, before) if self.tasks.slices(tid) != before);
+                if whole && !moved {
+                    break;
+                }
+                if whole && let Some(part) = self.moment.parts.pop() {
+                    self.moment.frames.truncate(part.first);
+                }
+                self.effort.retries += 1;
+            }
+        }
+        Ok(Look::True)
+    }
+
+    /// Copies again and reads the lists of interpreters and threads again, whoever runs.
+    fn renew_roster(&mut self) -> Result<(), Unreadable> {
+        // A thread that can not be found in the list of the kernel's threads would be left out.
+        self.tasks.refresh().ok();
+        self.window.refill(&self.memory, (0, 0), &mut [])?;
+        self.refresh_roster().map(|_| ())
+    }
+}
+
+/// The words of a GIL that are read last lie within this many bytes: they are fields of one small struct.
+const MAX_GIL_WORDS: usize = 64;
+
+/// Where the words of a GIL are, and how to take `last_holder` and whether it is locked from those bytes.
+fn gil_words(gil: Gil) -> (Span, impl Fn(&[u8]) -> (Addr, bool)) {
+    let start = gil.last_holder.min(gil.locked);
+    let length = (gil.last_holder.abs_diff(gil.locked) as usize + 8).min(MAX_GIL_WORDS);
+    let word = move |bytes: &[u8], at: Addr| {
+        let bytes = bytes.get((at - start) as usize..).and_then(|tail| tail.first_chunk());
+        bytes.map_or(0, |chunk| u64::from_le_bytes(*chunk))
+    };
+    // `locked` is a C int.
+    let words = move |bytes: &[u8]| (word(bytes, gil.last_holder), word(bytes, gil.locked) as u32 != 0);
+    ((start, length), words)
+}

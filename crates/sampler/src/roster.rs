@@ -1,0 +1,161 @@
+//! Who is there: the process's interpreters and thread states, and the kernel's threads that they belong to.
+
+use py_spy_address_space::Addr;
+use py_spy_python::layout::Layout;
+use py_spy_python::{Gil, Interpreter, Reader, ThreadState, Unreadable, interpreters, thread_state, threads};
+use py_spy_target::Tasks;
+use rustc_hash::FxHashMap;
+
+/// Where glibc keeps the kernel's thread id in the `struct pthread` that `pthread_self()` points to (`nptl/descr.h`,
+/// x86-64; the same since 2.4). The struct starts with a pointer to itself, and has another one at 16.
+const PTHREAD_TID: usize = 720;
+const PTHREAD_SELF: [usize; 2] = [0, 16];
+
+/// A thread state whose thread can not be told is looked at again this often: it is listed before its thread begins.
+const LOOKS_FOR_NEWCOMERS: u32 = 16;
+
+/// A thread state that is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Member {
+    /// Where its state is.
+    pub(crate) at: Addr,
+    /// Its interpreter, as an index into [`Roster::interpreters`].
+    pub(crate) interpreter: usize,
+    /// `pthread_self()`.
+    pub(crate) id: u64,
+    /// The kernel's id, if it is one of this process's threads.
+    pub(crate) tid: Option<u32>,
+}
+
+/// Who is there.
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    /// The oldest first.
+    pub(crate) interpreters: Vec<Interpreter>,
+    /// The oldest first, interpreter by interpreter.
+    pub(crate) members: Vec<Member>,
+    by_tid: FxHashMap<u32, Vec<usize>>,
+    by_state: FxHashMap<Addr, usize>,
+    newest_interpreter: Addr,
+    /// Some member's thread could not be told, perhaps because it is just beginning: how many more looks it is worth.
+    unsettled: u32,
+}
+
+impl Roster {
+    /// Reads the lists again if any has a new head, which is where newcomers are put. Returns whether it did.
+    pub(crate) fn refresh(
+        &mut self,
+        reader: &mut Reader<'_>,
+        layout: &Layout,
+        runtime: Addr,
+        tasks: &Tasks,
+    ) -> Result<bool, Unreadable> {
+        let current = self.is_current(reader, layout, runtime)?;
+        if current && self.unsettled == 0 {
+            return Ok(false);
+        }
+        let looks = if current { self.unsettled - 1 } else { LOOKS_FOR_NEWCOMERS };
+        self.read(reader, layout, runtime, tasks)?;
+        self.unsettled = self.unsettled.min(looks);
+        Ok(true)
+    }
+
+    fn is_current(&self, reader: &mut Reader<'_>, layout: &Layout, runtime: Addr) -> Result<bool, Unreadable> {
+        let newest = reader.word(runtime.wrapping_add(u64::from(layout.runtime.interpreters_head)))?;
+        if newest != self.newest_interpreter || self.interpreters.is_empty() {
+            return Ok(false);
+        }
+        for interpreter in &self.interpreters {
+            let head = interpreter.at.wrapping_add(u64::from(layout.interpreter.threads_head));
+            if reader.word(head)? != interpreter.threads_head {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads the lists.
+    pub(crate) fn read(
+        &mut self,
+        reader: &mut Reader<'_>,
+        layout: &Layout,
+        runtime: Addr,
+        tasks: &Tasks,
+    ) -> Result<(), Unreadable> {
+        // Until it is complete it is not current.
+        self.newest_interpreter = 0;
+        self.interpreters = interpreters(reader, layout, runtime)?;
+        let newest = self.interpreters.first().map_or(0, |interpreter| interpreter.at);
+        self.interpreters.reverse();
+        self.members.clear();
+        self.by_tid.clear();
+        self.by_state.clear();
+        self.unsettled = 0;
+        for (index, interpreter) in self.interpreters.iter().enumerate() {
+            for state in threads(reader, layout, interpreter)?.into_iter().rev() {
+                let tid = thread_id(reader, &state).filter(|&tid| tasks.contains(tid));
+                if tid.is_none() {
+                    self.unsettled = LOOKS_FOR_NEWCOMERS;
+                }
+                let member = Member { at: state.at, interpreter: index, id: state.id, tid };
+                self.by_state.insert(state.at, self.members.len());
+                if let Some(tid) = tid {
+                    self.by_tid.entry(tid).or_default().push(self.members.len());
+                }
+                self.members.push(member);
+            }
+        }
+        self.newest_interpreter = newest;
+        Ok(())
+    }
+
+    /// The thread states of one of the kernel's threads, by interpreter: the outer one first.
+    pub(crate) fn of_thread(&self, tid: u32) -> &[usize] {
+        self.by_tid.get(&tid).map_or(&[], Vec::as_slice)
+    }
+
+    /// The member with its state at an address.
+    pub(crate) fn at(&self, state: Addr) -> Option<usize> {
+        self.by_state.get(&state).copied()
+    }
+
+    /// A member's lock, if there is one.
+    pub(crate) fn gil_of(&self, member: usize) -> Option<Gil> {
+        self.interpreters[self.members[member].interpreter].gil
+    }
+
+    /// The locks that there are, each once; `None` stands for interpreters that run without one.
+    pub(crate) fn gils(&self) -> Vec<Option<Gil>> {
+        let mut gils: Vec<_> = self.interpreters.iter().map(|interpreter| interpreter.gil).collect();
+        gils.sort_unstable_by_key(|gil| gil.map(|gil| gil.last_holder));
+        gils.dedup();
+        gils
+    }
+
+    /// A member's thread state now; `None` when it is no longer that thread's.
+    pub(crate) fn state(
+        &self,
+        member: usize,
+        reader: &mut Reader<'_>,
+        layout: &Layout,
+    ) -> Result<Option<ThreadState>, Unreadable> {
+        let known = &self.members[member];
+        let state = thread_state(reader, layout, known.at)?;
+        let same = state.id == known.id && state.interpreter == self.interpreters[known.interpreter].at;
+        Ok(same.then_some(state))
+    }
+}
+
+/// The kernel's id for a thread, as far as the process's memory tells.
+fn thread_id(reader: &mut Reader<'_>, state: &ThreadState) -> Option<u32> {
+    if let Some(native) = state.native_id {
+        return u32::try_from(native).ok().filter(|&tid| tid != 0);
+    }
+    let mut bytes = [0; PTHREAD_TID + 4];
+    reader.read(state.id, &mut bytes).ok()?;
+    let word = |at: usize| bytes[at..].first_chunk().map(|chunk| u64::from_le_bytes(*chunk));
+    if PTHREAD_SELF.iter().any(|&at| word(at) != Some(state.id)) {
+        return None;
+    }
+    bytes[PTHREAD_TID..].first_chunk().map(|chunk| u32::from_le_bytes(*chunk))
+}

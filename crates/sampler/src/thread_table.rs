@@ -1,0 +1,102 @@
+//! The threads that were seen: their entries in the profile, their names, their last stacks.
+
+use std::time::{Duration, Instant};
+
+use py_spy_address_space::{Addr, Memory};
+use py_spy_profile::{Frame, StackId, Tables, Thread, ThreadId, thread_label};
+use py_spy_python::layout::Layout;
+use py_spy_python::thread_names;
+use rustc_hash::FxHashMap;
+
+use crate::roster::{Member, Roster};
+use crate::stacks::Path;
+
+/// Names are looked up again at most this often while some thread has none: `threading` may be imported late, and a
+/// thread is named a little after it begins.
+const LOOK_UP_EVERY: Duration = Duration::from_millis(100);
+
+/// A thread that still has no name after this many looks is one that `threading` does not know.
+const MAX_LOOKS: u32 = 20;
+
+/// A thread that was seen.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) id: ThreadId,
+    pub(crate) path: Path,
+    /// The frame that names it, when those are wanted.
+    pub(crate) label: Option<StackId>,
+    named: bool,
+    looks: u32,
+}
+
+/// The threads that were seen, by the kernel's id or, where that is not known, by the interpreter's own.
+#[derive(Debug, Default)]
+pub(crate) struct ThreadTable {
+    seen: FxHashMap<u64, Seen>,
+    names: FxHashMap<(Addr, u64), String>,
+    looked: Option<Instant>,
+}
+
+impl ThreadTable {
+    /// The entry of a thread, made at first sight.
+    pub(crate) fn entry(&mut self, member: &Member, pid: u32, labels: bool, tables: &mut Tables) -> &mut Seen {
+        let tid = member.tid.map_or(member.id, u64::from);
+        self.seen.entry(tid).or_insert_with(|| {
+            let id = tables.thread(Thread { pid, tid, name: None });
+            let label = labels.then(|| label(tables, id));
+            Seen { id, path: Path::default(), label, named: false, looks: 0 }
+        })
+    }
+
+    /// Gives names to the members that have none yet, if it is time to look for them.
+    pub(crate) fn name(
+        &mut self,
+        members: &[Member],
+        roster: &Roster,
+        memory: &dyn Memory,
+        layout: &Layout,
+        tables: &mut Tables,
+    ) {
+        let key = |member: &Member| member.tid.map_or(member.id, u64::from);
+        let unnamed = |seen: &Seen| !seen.named && seen.looks < MAX_LOOKS;
+        if !members.iter().any(|member| self.seen.get(&key(member)).is_some_and(unnamed)) {
+            return;
+        }
+        if self.looked.is_none_or(|at| at.elapsed() >= LOOK_UP_EVERY) {
+            self.looked = Some(Instant::now());
+            self.names = read_names(roster, memory, layout);
+        }
+        for member in members {
+            let Some(seen) = self.seen.get_mut(&key(member)).filter(|seen| unnamed(seen)) else { continue };
+            seen.looks += 1;
+            let interpreter = roster.interpreters[member.interpreter].at;
+            if let Some(name) = self.names.get(&(interpreter, member.id)) {
+                seen.named = true;
+                tables.name_thread(seen.id, name);
+                if seen.label.is_some() {
+                    seen.label = Some(label(tables, seen.id));
+                }
+            }
+        }
+    }
+}
+
+/// The names of all threads, by interpreter and its own id for the thread.
+pub(crate) fn read_names(roster: &Roster, memory: &dyn Memory, layout: &Layout) -> FxHashMap<(Addr, u64), String> {
+    let mut all = FxHashMap::default();
+    for interpreter in &roster.interpreters {
+        match thread_names(memory, layout, interpreter.at) {
+            Ok(names) => all.extend(names.into_iter().map(|(id, name)| ((interpreter.at, id), name))),
+            Err(why) => log::debug!("the threads' names could not be read: {why}"),
+        }
+    }
+    all
+}
+
+/// The stack of one frame that names a thread.
+fn label(tables: &mut Tables, id: ThreadId) -> StackId {
+    let text = thread_label(tables.thread_of(id));
+    let text = tables.string(&text);
+    let frame = tables.frame(Frame::Note(text));
+    tables.stack(None, frame)
+}
