@@ -41,8 +41,8 @@ enum Report {
 /// Use it from one thread only: the kernel takes orders for a stopped thread only from the one that stopped it.
 #[derive(Debug)]
 pub struct Stopper {
-    /// The process; its leader is not reaped by us when it is our own child.
-    pid: u32,
+    /// The process, if it is our own child: whoever started it wants its exit status, so its leader is not reaped here.
+    child: Option<u32>,
     held: Option<(u32, Report)>,
     /// Threads that were told to stop and let go before they reported it. They are detached as soon as they do.
     pending: Vec<u32>,
@@ -62,7 +62,7 @@ impl Stopper {
         if let Err(errno) = signals.thread_block() {
             log::warn!("could not block SIGCHLD: {errno}");
         }
-        Stopper { pid, held: None, pending: Vec::new(), one_cpu, signals }
+        Stopper { child: is_child(pid).then_some(pid), held: None, pending: Vec::new(), one_cpu, signals }
     }
 
     /// Makes sure that a thread can not move until [`Stopper::release`].
@@ -71,7 +71,7 @@ impl Stopper {
         if let Some(at) = self.pending.iter().position(|&pending| pending == tid) {
             // Still on its way to the stop that it was told to make: its memory is as still as it gets.
             self.pending.swap_remove(at);
-            let report = report(self.pid, tid);
+            let report = self.report(tid);
             if report == Report::Ended {
                 return Err(Refusal::Gone);
             }
@@ -89,7 +89,7 @@ impl Stopper {
         }
         let asked = Instant::now();
         loop {
-            match report(self.pid, tid) {
+            match self.report(tid) {
                 Report::Ended => {
                     self.held = None;
                     return Err(Refusal::Gone);
@@ -101,6 +101,10 @@ impl Stopper {
                 }
             }
         }
+    }
+
+    fn report(&self, tid: u32) -> Report {
+        report(tid, self.child == Some(tid))
     }
 
     /// Lets the held thread go, if there is one.
@@ -118,8 +122,8 @@ impl Stopper {
 
     /// Detaches the threads that have reported since. Returns whether all have.
     pub fn collect(&mut self) -> bool {
-        let pid = self.pid;
-        self.pending.retain(|&tid| match report(pid, tid) {
+        let child = self.child;
+        self.pending.retain(|&tid| match report(tid, child == Some(tid)) {
             Report::None => true,
             Report::Stopped(signal) => {
                 detach(tid, signal);
@@ -172,23 +176,16 @@ fn detach(tid: u32, signal: Option<Signal>) {
     }
 }
 
-/// Asks, without waiting, whether an attached thread has stopped or ended. A thread that ended is reaped, unless it is
-/// the leader of a process that is our child: whoever started that one wants its exit status.
-fn report(pid: u32, tid: u32) -> Report {
-    let flags = libc::WNOHANG | libc::WSTOPPED | libc::__WALL;
+/// Asks, without waiting, whether an attached thread has stopped or ended. With `keep` a thread that ended is not
+/// reaped.
+fn report(tid: u32, keep: bool) -> Report {
+    // Both in one question: a stop of an attached thread is told whatever is asked for, and only once.
+    let flags = libc::WNOHANG | libc::WSTOPPED | libc::WEXITED | libc::__WALL | if keep { libc::WNOWAIT } else { 0 };
     match wait(tid, flags) {
-        Ok(None) => {}
-        Ok(Some((libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED, _))) | Err(_) => return Report::Ended,
-        Ok(Some((_, status))) => {
-            // A stop that we asked for, or job control: the event is in the second byte. Else a signal on its way.
-            let signal = if status >> 8 == 0 { Signal::try_from(status).ok() } else { None };
-            return Report::Stopped(signal);
-        }
-    }
-    let keep = if pid == tid && is_child(pid) { libc::WNOWAIT } else { 0 };
-    match wait(tid, libc::WNOHANG | libc::WEXITED | libc::__WALL | keep) {
         Ok(None) => Report::None,
-        _ => Report::Ended,
+        Ok(Some((libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED, _))) | Err(_) => Report::Ended,
+        // A stop that we asked for, or job control, has an event in the second byte; else it is a signal on its way.
+        Ok(Some((_, status))) => Report::Stopped(if status >> 8 == 0 { Signal::try_from(status).ok() } else { None }),
     }
 }
 
@@ -210,5 +207,106 @@ fn wait(tid: u32, flags: libc::c_int) -> Result<Option<(libc::c_int, libc::c_int
             return Err(Errno::last());
         }
         Ok((info.si_pid() != 0).then(|| (info.si_code, info.si_status())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    /// A shell that has run `first`, has said so, and is busy from then on.
+    fn shell(first: &str) -> Child {
+        let script = format!("{first} echo ready; while :; do :; done");
+        let mut child = Command::new("sh").args(["-c", &script]).stdout(Stdio::piped()).spawn().expect("a shell");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("its word");
+        child
+    }
+
+    fn state(pid: u32) -> char {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+        stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).expect("a state")
+    }
+
+    fn tracer(pid: u32) -> String {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
+        status.lines().find_map(|line| line.strip_prefix("TracerPid:")).expect("a field").trim().to_owned()
+    }
+
+    #[test]
+    fn a_thread_is_held_and_let_go_many_times() {
+        let mut child = shell("");
+        let mut stopper = Stopper::new(child.id());
+        for _ in 0..2000 {
+            stopper.hold(child.id()).expect("held");
+            stopper.release();
+            stopper.collect_until(Instant::now() + Duration::from_secs(60));
+            assert_eq!(tracer(child.id()), "0");
+            assert_eq!(state(child.id()), 'R');
+        }
+        child.kill().expect("killed");
+        while stopper.hold(child.id()).is_ok() {
+            stopper.release();
+        }
+        // Its status is still there for us.
+        assert_eq!(child.wait().expect("reaped").code(), None);
+    }
+
+    #[test]
+    fn a_held_thread_stands_still() {
+        let mut child = shell("");
+        let mut stopper = Stopper::new(child.id());
+        stopper.hold(child.id()).expect("held");
+        while state(child.id()) != 't' {
+            std::thread::yield_now();
+        }
+        assert_eq!(tracer(child.id()), nix::unistd::gettid().to_string());
+        let schedstat = || std::fs::read_to_string(format!("/proc/{}/schedstat", child.id())).expect("it lives");
+        let before = schedstat();
+        for _ in 0..1000 {
+            std::thread::yield_now();
+        }
+        assert_eq!(schedstat(), before);
+        drop(stopper);
+        assert_ne!(state(child.id()), 't');
+        child.kill().expect("killed");
+        child.wait().expect("reaped");
+    }
+
+    #[test]
+    fn a_signal_on_its_way_arrives() {
+        let mut child = shell("trap 'exit 7' USR1;");
+        let mut stopper = Stopper::new(child.id());
+        for _ in 0..100 {
+            stopper.hold(child.id()).expect("held");
+            stopper.release();
+        }
+        stopper.hold(child.id()).expect("held");
+        let pid = Pid::from_raw(child.id() as i32);
+        nix::sys::signal::kill(pid, Signal::SIGUSR1).expect("sent");
+        stopper.release();
+        stopper.collect_until(Instant::now() + Duration::from_secs(60));
+        // Hold it again while it handles the signal, until it is gone.
+        while stopper.hold(child.id()).is_ok() {
+            stopper.release();
+        }
+        assert_eq!(child.wait().expect("reaped").code(), Some(7));
+    }
+
+    #[test]
+    fn who_is_gone_or_traced_is_refused() {
+        let mut child = shell("");
+        let mut stopper = Stopper::new(child.id());
+        let pid = child.id();
+        stopper.hold(pid).expect("held");
+        let other = std::thread::spawn(move || Stopper::new(pid).hold(pid));
+        assert_eq!(other.join().expect("no panic"), Err(Refusal::Denied));
+        stopper.release();
+        child.kill().expect("killed");
+        child.wait().expect("reaped");
+        assert_eq!(stopper.hold(pid), Err(Refusal::Gone));
     }
 }
