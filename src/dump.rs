@@ -18,5 +18,8 @@ pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
     drop(sampler);
     let text = if plan.json { json::render(&info, &snapshot)? } else { text::render(&info, &snapshot) };
     say::print(text.as_bytes())?;
+    if snapshot.dropped > 0 {
+        say::line(&format!("{} more threads could not be read truly and are left out", snapshot.dropped));
+    }
     Ok(ExitCode::SUCCESS)
 }

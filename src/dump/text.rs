@@ -99,7 +99,7 @@ pub(super) mod tests {
             owns_gil: false,
             frames: Vec::new(),
         };
-        (info, Snapshot { threads: vec![main, other] })
+        (info, Snapshot { threads: vec![main, other], dropped: 0 })
     }
 
     #[test]

@@ -86,10 +86,15 @@ fn summary(recorded: Recorded, control: &Control, used: Duration, since: Duratio
     let share = 100.0 * used.as_secs_f64() / since.as_secs_f64().max(f64::MIN_POSITIVE);
     let threads = recorded.threads;
     format!(
-        "{samples} samples of {threads} thread{} in {seconds:.2}s, {rate:.1} a second, {missed} missed, \
+        "{samples} sample{} of {threads} thread{} in {seconds:.2}s, {rate:.1} a second, {missed} missed, \
          {dropped} dropped; py-spy used {share:.1}% of one CPU",
-        if threads == 1 { "" } else { "s" },
+        plural(samples),
+        plural(threads as u64),
     )
+}
+
+fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 /// The processor time of all our threads so far.

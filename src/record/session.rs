@@ -203,3 +203,6 @@ impl Session<'_> {
         self.program.iter_mut().for_each(Program::ask_to_end);
     }
 }
+
+#[cfg(test)]
+mod tests;

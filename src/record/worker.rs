@@ -87,7 +87,9 @@ fn work(job: Job, events: &Sender<Event>) -> anyhow::Result<Recorded> {
     if end == End::Sink {
         bail!("the recording ended early: a sample could not be kept");
     }
-    Ok(Recorded { elapsed, threads: tables.threads().count() })
+    // Threads that never ran are in no sample, and those of a process that has ended are no longer counted.
+    let threads = tables.threads().count().max(control.threads.load(Ordering::Relaxed) as usize);
+    Ok(Recorded { elapsed, threads })
 }
 
 fn nanos(duration: Duration) -> Nanos {
