@@ -23,6 +23,8 @@ use crate::args::Args;
 use crate::plan::Plan;
 
 fn main() -> ExitCode {
+    // Before there is a second thread.
+    py_spy_target::block_child_signals();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error")).init();
     // Clap answers help, version and usage errors itself; usage errors exit with 2.
     let args = Args::parse();

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// Waits that are shorter than this are spun: a sleep is that much late.
-const SPIN_BELOW: Duration = Duration::from_micros(80);
+/// A sleep is up to this much late. At intervals below it waits are spun; at longer ones the instants are random anyway
+/// and a late one is as good.
+const SLEEP_IS_LATE: Duration = Duration::from_micros(100);
 
 /// Sleeps are cut into parts of this length, so that a request to stop is heard.
 const LOOK_UP_EVERY: Duration = Duration::from_millis(50);
@@ -64,18 +65,19 @@ impl Clock {
     }
 }
 
-/// Waits for an instant. `idle` gets the time that may be slept, at most [`LOOK_UP_EVERY`]; when it says false the wait
-/// is over, and so is this.
-pub(crate) fn wait_until(at: Instant, mut idle: impl FnMut(Instant) -> bool) {
+/// Waits for an instant. `idle` gets the time until when it may sleep, at most [`LOOK_UP_EVERY`] from now; when it says
+/// false the wait is over, and so is this.
+pub(crate) fn wait_until(at: Instant, interval: Duration, mut idle: impl FnMut(Instant) -> bool) {
+    let spin_below = if interval < SLEEP_IS_LATE { SLEEP_IS_LATE } else { Duration::ZERO };
     loop {
         let now = Instant::now();
         let left = at.saturating_duration_since(now);
         if left.is_zero() {
             return;
         }
-        if left <= SPIN_BELOW {
+        if left <= spin_below {
             std::hint::spin_loop();
-        } else if !idle(now + (left - SPIN_BELOW).min(LOOK_UP_EVERY)) {
+        } else if !idle(now + (left - spin_below).min(LOOK_UP_EVERY)) {
             return;
         }
     }

@@ -52,6 +52,7 @@ impl Sampler {
     /// # Errors
     /// When there is no such process, it may not be read, or it is no CPython that we know.
     pub fn attach(pid: u32, options: Options) -> Result<Sampler, AttachError> {
+        py_spy_target::raise_file_limit();
         let (target, memory, python) = attach::attach(pid)?;
         let info = ProcessInfo {
             pid,

@@ -45,7 +45,7 @@ impl Sampler {
             let until = if over { end.unwrap_or(at) } else { at };
             let watch = &mut self.watch;
             let mut alive = true;
-            wait_until(until, |deadline| {
+            wait_until(until, self.options.interval, |deadline| {
                 // Threads that have not yet reported their stop stand still once they have: let them go soon.
                 watch.stopper.collect_until(deadline);
                 alive = watch.wait_for_end(deadline);
@@ -135,7 +135,7 @@ impl Run {
             return false;
         }
         if !options.gil_only {
-            watch.tasks.running(&mut self.running);
+            watch.tasks.running(&mut self.running, watch.mode == crate::Mode::Stop);
         }
         true
     }

@@ -82,7 +82,7 @@ impl Sampler {
         watch.tasks.refresh().map_err(|why| ending(why.to_string()))?;
         // The states first: a thread that is stopped for the look would look stopped.
         let mut running = Vec::new();
-        watch.tasks.running(&mut running);
+        watch.tasks.running(&mut running, false);
         watch.take(Wanted::All).map_err(|why| ending(why.to_string()))?;
         let names = read_names(&watch.roster, &watch.memory, &watch.python.layout);
         let mut tables = Tables::new();

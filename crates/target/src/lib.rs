@@ -6,7 +6,7 @@ mod linux;
 
 pub use linux::{
     CpuClock, Live, Permission, ProcessEnd, ProcessError, ReadCount, Refusal, Slices, Stopper, Target, TaskState,
-    Tasks, raise_file_limit,
+    Tasks, block_child_signals, raise_file_limit,
 };
 
 pub mod launch;

@@ -11,5 +11,5 @@ pub use cpu_clock::CpuClock;
 pub use end::ProcessEnd;
 pub use memory::{Live, ReadCount};
 pub use process::{Permission, ProcessError, Target, raise_file_limit};
-pub use stop::{Refusal, Stopper};
+pub use stop::{Refusal, Stopper, block_child_signals};
 pub use tasks::{Slices, TaskState, Tasks};

@@ -177,10 +177,10 @@ impl Watch {
     }
 
     fn keep_thread_still(&mut self, tid: u32) -> Result<Still, Look> {
-        let slices = self.tasks.slices(tid);
         match self.tasks.state(tid) {
             None => Err(Look::Moved),
-            Some(TaskState::Running) => match self.stopper.hold(tid) {
+            // A thread that we have not yet let go is stopped already.
+            Some(TaskState::Running | TaskState::Traced) => match self.stopper.hold(tid) {
                 Ok(()) => {
                     self.effort.stops += 1;
                     Ok(Still::Held)
@@ -188,7 +188,7 @@ impl Watch {
                 Err(Refusal::Gone) => Err(Look::Moved),
                 Err(Refusal::Denied) => Err(Look::Denied),
             },
-            Some(_) => Ok(Still::Asleep(tid, slices)),
+            Some(_) => Ok(Still::Asleep(tid, self.tasks.slices(tid))),
         }
     }
 

@@ -51,6 +51,16 @@ pub struct Stopper {
     signals: SigSet,
 }
 
+/// Blocks SIGCHLD for the calling thread and those that it starts. Each stop of a thread that we trace sends one: where
+/// a thread does not block it, it is woken for nothing.
+pub fn block_child_signals() {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGCHLD);
+    if let Err(errno) = signals.thread_block() {
+        log::warn!("could not block SIGCHLD: {errno}");
+    }
+}
+
 impl Stopper {
     /// For the threads of a process. Blocks SIGCHLD for the calling thread, which is how it hears of late stops.
     pub fn new(pid: u32) -> Stopper {
@@ -59,9 +69,7 @@ impl Stopper {
         let one_cpu = cpus.as_ref().map(count) == Ok(1);
         let mut signals = SigSet::empty();
         signals.add(Signal::SIGCHLD);
-        if let Err(errno) = signals.thread_block() {
-            log::warn!("could not block SIGCHLD: {errno}");
-        }
+        block_child_signals();
         Stopper { child: is_child(pid).then_some(pid), held: None, pending: Vec::new(), one_cpu, signals }
     }
 

@@ -1,8 +1,8 @@
 //! The threads of a process and what the scheduler says of them.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use rustc_hash::FxHashMap;
@@ -106,7 +106,7 @@ impl Tasks {
     /// Looks at the list of threads again if it may have changed: the folder's link count says how many there are, and
     /// a thread that ended is noticed when it is looked at. Returns whether it did look.
     pub fn refresh(&mut self) -> std::io::Result<bool> {
-        let links = File::from(self.handle.try_clone()?).metadata()?.nlink() as usize;
+        let links = nix::sys::stat::fstat(&self.handle)?.st_nlink as usize;
         // Every folder has two links of its own.
         if !self.stale && links == self.tasks.len() + 2 {
             return Ok(false);
@@ -132,30 +132,32 @@ impl Tasks {
         Ok(())
     }
 
-    /// Pushes the threads that run now, or wait for a CPU, to `running`. Reads only what can have changed: the state of
-    /// threads that ran since the last look or were running then.
-    pub fn running(&mut self, running: &mut Vec<u32>) {
+    /// Fills `running` with the threads that run now, or wait for a CPU. Reads only what can have changed: the state of
+    /// threads that ran since the last look or were running then. With `ours` a thread that a tracer has stopped is one
+    /// that we have stopped ourselves, while it ran, and have not yet let go.
+    pub fn running(&mut self, running: &mut Vec<u32>, ours: bool) {
         running.clear();
         for (&tid, task) in &mut self.tasks {
             let Some(slices) = task.read_slices(&self.folder, tid) else {
                 self.stale = true;
                 continue;
             };
-            if slices == task.slices && task.state != TaskState::Running {
+            if slices == task.slices && !matches!(task.state, TaskState::Running | TaskState::Traced) {
                 continue;
             }
             task.slices = slices;
             match task.read_state(&self.folder, tid) {
                 Some(TaskState::Running) => running.push(tid),
+                Some(TaskState::Traced) if ours => running.push(tid),
                 Some(_) => {}
                 None => self.stale = true,
             }
         }
     }
 
-    /// True when some thread was running at the last look.
+    /// True when some thread was running, or stopped by a tracer, at the last look.
     pub fn any_running(&self) -> bool {
-        self.tasks.values().any(|task| task.state == TaskState::Running)
+        self.tasks.values().any(|task| matches!(task.state, TaskState::Running | TaskState::Traced))
     }
 
     /// A thread's state now; `None` when it is gone.
@@ -170,12 +172,6 @@ impl Tasks {
         let slices = self.tasks.get_mut(&tid).and_then(|task| task.read_slices(&self.folder, tid));
         self.stale |= slices.is_none();
         slices
-    }
-}
-
-impl AsFd for Tasks {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.handle.as_fd()
     }
 }
 
@@ -233,7 +229,7 @@ mod tests {
         }
         let before = tasks.slices(other);
         let mut running = Vec::new();
-        tasks.running(&mut running);
+        tasks.running(&mut running, false);
         assert!(running.contains(&own) && !running.contains(&other), "{running:?}");
         assert!(before.is_some() && before == tasks.slices(other));
         drop(end);
