@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use py_spy_sampler::{AttachError, Options, Sampler};
+use py_spy_sampler::{AttachError, Later, Options, Sampler};
 
 /// Between two tries; grows from the first to the last, so that a quick start is caught and a slow one costs little.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -21,12 +21,15 @@ pub(crate) enum Patience {
 impl Patience {
     /// How long a running Python may need until its interpreter can be read.
     pub(crate) const RUNNING: Duration = Duration::from_secs(2);
+    /// How long a program may be unreadable because it is just being replaced by another.
+    pub(crate) const EXEC: Duration = Duration::from_millis(200);
     /// How long a script may prepare before it runs Python.
     pub(crate) const STARTED: Duration = Duration::from_secs(10);
 
     fn allows(self, waited: Duration, error: &AttachError) -> bool {
         match self {
-            Patience::Running => error.early && waited < Self::RUNNING,
+            Patience::Running => error.later == Later::Soon && waited < Self::RUNNING,
+            Patience::Started if error.later == Later::No => waited < Self::EXEC,
             Patience::Started => waited < Self::STARTED,
         }
     }
@@ -59,11 +62,12 @@ mod tests {
 
     #[test]
     fn patience_depends_on_who_started_the_process() {
-        let error = |early| AttachError { message: String::new(), hint: None, early };
-        assert!(Patience::Running.allows(Duration::ZERO, &error(true)));
-        assert!(!Patience::Running.allows(Duration::ZERO, &error(false)));
-        assert!(!Patience::Running.allows(Patience::RUNNING, &error(true)));
-        assert!(Patience::Started.allows(Patience::RUNNING, &error(false)));
-        assert!(!Patience::Started.allows(Patience::STARTED, &error(true)));
+        let error = |later| AttachError { message: String::new(), hint: None, later };
+        assert!(Patience::Running.allows(Duration::ZERO, &error(Later::Soon)));
+        assert!(!Patience::Running.allows(Duration::ZERO, &error(Later::Perhaps)));
+        assert!(!Patience::Running.allows(Patience::RUNNING, &error(Later::Soon)));
+        assert!(Patience::Started.allows(Patience::RUNNING, &error(Later::Perhaps)));
+        assert!(!Patience::Started.allows(Patience::EXEC, &error(Later::No)));
+        assert!(!Patience::Started.allows(Patience::STARTED, &error(Later::Soon)));
     }
 }

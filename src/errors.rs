@@ -100,6 +100,7 @@ fn hint<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use py_spy_sampler::Later;
 
     #[test]
     fn what_can_not_be_written_is_told_without_numbers() {
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn hints_are_found_below_a_context() {
-        let error = AttachError { message: "no".into(), hint: Some("try sudo".into()), early: false };
+        let error = AttachError { message: "no".into(), hint: Some("try sudo".into()), later: Later::No };
         let error = anyhow::Error::new(error).context("process 1");
         assert_eq!(error.chain().find_map(hint), Some("try sudo"));
     }

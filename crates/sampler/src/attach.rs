@@ -4,7 +4,7 @@ use py_spy_address_space::{Fault, FaultKind, Image, modules};
 use py_spy_python::{Binary, NotPython, Python, find};
 use py_spy_target::{Live, Permission, ProcessError, Target};
 
-use crate::AttachError;
+use crate::{AttachError, Later};
 
 /// The symbols by which CPython is found, and the section that holds the first of them where there is no symbol.
 const RUNTIME: &str = "_PyRuntime";
@@ -71,8 +71,8 @@ fn binary(target: &Target, module: &py_spy_address_space::Module) -> Option<Bina
     (found || exe).then_some(binary)
 }
 
-fn error(message: String, hint: Option<String>, early: bool) -> AttachError {
-    AttachError { message, hint, early }
+fn error(message: String, hint: Option<String>, later: Later) -> AttachError {
+    AttachError { message, hint, later }
 }
 
 fn no_process(why: &ProcessError) -> AttachError {
@@ -80,11 +80,11 @@ fn no_process(why: &ProcessError) -> AttachError {
         ProcessError::None(_) => Some("`ps -e` lists the processes that there are".to_owned()),
         _ => None,
     };
-    error(why.to_string(), hint, false)
+    error(why.to_string(), hint, Later::No)
 }
 
 fn gone(pid: u32, why: &str) -> AttachError {
-    error(format!("process {pid} is ending: {why}"), None, true)
+    error(format!("process {pid} is ending: {why}"), None, Later::Soon)
 }
 
 fn unreadable(target: &Target, fault: Fault) -> AttachError {
@@ -102,7 +102,7 @@ fn describe(target: &Target) -> String {
 
 fn denied(target: &Target) -> AttachError {
     let message = format!("no permission to read the memory of {}", describe(target));
-    error(message, Some(permission_hint(&target.permission())), false)
+    error(message, Some(permission_hint(&target.permission())), Later::No)
 }
 
 /// What to do about a missing permission: each way that applies.
@@ -140,30 +140,30 @@ fn permission_hint(permission: &Permission) -> String {
 
 fn not_python(target: &Target, why: &NotPython) -> AttachError {
     let what = describe(target);
-    let (message, hint, early) = match why {
+    let (message, hint, later) = match why {
         NotPython::None => (
             format!("{what} is not a Python program: none of its mapped files is CPython"),
             Some("if it is a launcher, give the id of the Python process that it started".to_owned()),
-            true,
+            Later::Perhaps,
         ),
         NotPython::Early => (
             format!("{what} has a CPython that is not initialised"),
             Some("it is just starting or ending: try again".to_owned()),
-            true,
+            Later::Soon,
         ),
         NotPython::Version(version) => (
             format!("{what} is CPython {version}, which is not supported"),
             Some("supported are CPython 3.8 and later".to_owned()),
-            false,
+            Later::No,
         ),
-        NotPython::Unusable(unusable) => (format!("{what}: {unusable}"), None, true),
+        NotPython::Unusable(unusable) => (format!("{what}: {unusable}"), None, Later::Soon),
         NotPython::Memory(_) => (
             format!("{what}: {why}"),
             Some("if it is just starting, try again; else RUST_LOG=info shows what was found".to_owned()),
-            true,
+            Later::Soon,
         ),
     };
-    error(message, hint, early)
+    error(message, hint, later)
 }
 
 #[cfg(test)]

@@ -75,10 +75,13 @@ pub(crate) fn wait_until(at: Instant, interval: Duration, mut idle: impl FnMut(I
         if left.is_zero() {
             return;
         }
-        if left <= spin_below {
-            std::hint::spin_loop();
-        } else if !idle(now + (left - spin_below).min(LOOK_UP_EVERY)) {
-            return;
+        match left.checked_sub(spin_below) {
+            Some(sleep) if !sleep.is_zero() => {
+                if !idle(now + sleep.min(LOOK_UP_EVERY)) {
+                    return;
+                }
+            }
+            _ => std::hint::spin_loop(),
         }
     }
 }

@@ -33,8 +33,19 @@ pub struct AttachError {
     pub message: String,
     /// The next step, where there is one.
     pub hint: Option<String>,
-    /// True when trying again a little later may help: the process is still starting.
-    pub early: bool,
+    /// Whether trying again a little later may help.
+    pub later: Later,
+}
+
+/// Whether something that failed may work a little later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Later {
+    /// It is CPython and is still starting, or is just ending.
+    Soon,
+    /// It is no CPython, but a shell or launcher becomes one when it runs a program in its place.
+    Perhaps,
+    /// Nothing will change by itself.
+    No,
 }
 
 /// One watched process.
@@ -71,7 +82,7 @@ impl Sampler {
         let watch = Watch::new(target, memory, python, mode).map_err(|why| AttachError {
             message: format!("process {pid} is ending: {why}"),
             hint: None,
-            early: true,
+            later: Later::No,
         })?;
         Ok(Sampler { info, options, watch, files })
     }

@@ -142,13 +142,11 @@ impl Watch {
 
     /// Waits for the process's end, until `deadline` at the latest. False when it has ended.
     pub(crate) fn wait_for_end(&mut self, deadline: Instant) -> bool {
-        match &self.end {
-            Some(end) => !end.wait_until(deadline),
-            None => {
-                std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
-                self.target.is_alive()
-            }
+        if let Some(end) = &self.end {
+            return !end.wait_until(deadline);
         }
+        std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+        self.target.is_alive()
     }
 
     /// True while the process lives and still runs the program that it ran when it was attached.

@@ -5,7 +5,7 @@ use py_spy_profile::{Frame, Tables};
 use crate::codes::Naming;
 use crate::moment::{Part, Wanted, Watch};
 use crate::thread_table::read_names;
-use crate::{AttachError, Options, Sampler};
+use crate::{AttachError, Later, Options, Sampler};
 
 /// What is known of a process.
 #[derive(Debug, Clone, Default)]
@@ -77,7 +77,7 @@ impl Sampler {
         let ending = |why: String| AttachError {
             message: format!("process {pid} could not be looked at: {why}"),
             hint: Some("it may just have ended".to_owned()),
-            early: true,
+            later: Later::No,
         };
         watch.tasks.refresh().map_err(|why| ending(why.to_string()))?;
         // The states first: a thread that is stopped for the look would look stopped.

@@ -45,13 +45,10 @@ impl Watch {
         let mut moving = false;
         for copy in 0..self.window.copies() {
             other.clear();
-            match self.walk(copy, member, &mut other) {
-                Ok(Some((_, Stack::Whole))) => {}
-                // Ended, cut, or torn: of this copy nothing is known.
-                Ok(_) | Err(_) => {
-                    other.clear();
-                    moving = true;
-                }
+            // Ended, cut, or torn: of this copy nothing is known.
+            if !matches!(self.walk(copy, member, &mut other), Ok(Some((_, Stack::Whole)))) {
+                other.clear();
+                moving = true;
             }
             if copy == 0 {
                 kept.extend_from_slice(&other);

@@ -21,7 +21,7 @@ impl ProcessEnd {
 
     /// Waits until the process has ended, or until `deadline`. Returns whether it has ended.
     pub fn wait_until(&self, deadline: Instant) -> bool {
-        let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_secs(3600));
+        let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_hours(1));
         let time = libc::timespec { tv_sec: left.as_secs() as libc::time_t, tv_nsec: left.subsec_nanos().into() };
         let mut poll = libc::pollfd { fd: std::os::fd::AsRawFd::as_raw_fd(&self.0), events: libc::POLLIN, revents: 0 };
         #[expect(unsafe_code, reason = "nix rounds the time to milliseconds")]

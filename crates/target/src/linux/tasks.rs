@@ -65,7 +65,7 @@ impl Slices {
 pub struct Tasks {
     folder: PathBuf,
     handle: OwnedFd,
-    tasks: FxHashMap<u32, Task>,
+    known: FxHashMap<u32, Task>,
     /// Some thread was gone when it was looked at.
     stale: bool,
 }
@@ -78,29 +78,29 @@ impl Tasks {
     pub fn of(pid: u32) -> std::io::Result<Tasks> {
         let folder = PathBuf::from(format!("/proc/{pid}/task"));
         let handle = OwnedFd::from(File::open(&folder)?);
-        let mut tasks = Tasks { folder, handle, tasks: FxHashMap::default(), stale: true };
+        let mut tasks = Tasks { folder, handle, known: FxHashMap::default(), stale: true };
         tasks.relist()?;
         Ok(tasks)
     }
 
     /// True when `tid` is a thread of this process, as of the last look at the list.
     pub fn contains(&self, tid: u32) -> bool {
-        self.tasks.contains_key(&tid)
+        self.known.contains_key(&tid)
     }
 
     /// All threads, as of the last look at the list.
     pub fn ids(&self) -> impl Iterator<Item = u32> + '_ {
-        self.tasks.keys().copied()
+        self.known.keys().copied()
     }
 
     /// How many threads there are, as of the last look at the list.
     pub fn len(&self) -> usize {
-        self.tasks.len()
+        self.known.len()
     }
 
     /// True when the process has no threads left.
     pub fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
+        self.known.is_empty()
     }
 
     /// Looks at the list of threads again if it may have changed: the folder's link count says how many there are, and
@@ -108,7 +108,7 @@ impl Tasks {
     pub fn refresh(&mut self) -> std::io::Result<bool> {
         let links = nix::sys::stat::fstat(&self.handle)?.st_nlink as usize;
         // Every folder has two links of its own.
-        if !self.stale && links == self.tasks.len() + 2 {
+        if !self.stale && links == self.known.len() + 2 {
             return Ok(false);
         }
         self.relist()?;
@@ -117,7 +117,7 @@ impl Tasks {
 
     /// Looks at the list of threads again.
     pub fn relist(&mut self) -> std::io::Result<()> {
-        let mut known = std::mem::take(&mut self.tasks);
+        let mut known = std::mem::take(&mut self.known);
         for entry in std::fs::read_dir(&self.folder)? {
             let Some(tid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             let task = known.remove(&tid).unwrap_or(Task {
@@ -126,7 +126,7 @@ impl Tasks {
                 slices: Slices { text: [0; Slices::MAX], len: 0 },
                 state: TaskState::Running,
             });
-            self.tasks.insert(tid, task);
+            self.known.insert(tid, task);
         }
         self.stale = false;
         Ok(())
@@ -137,7 +137,7 @@ impl Tasks {
     /// that we have stopped ourselves, while it ran, and have not yet let go.
     pub fn running(&mut self, running: &mut Vec<u32>, ours: bool) {
         running.clear();
-        for (&tid, task) in &mut self.tasks {
+        for (&tid, task) in &mut self.known {
             let Some(slices) = task.read_slices(&self.folder, tid) else {
                 self.stale = true;
                 continue;
@@ -157,19 +157,19 @@ impl Tasks {
 
     /// True when some thread was running, or stopped by a tracer, at the last look.
     pub fn any_running(&self) -> bool {
-        self.tasks.values().any(|task| matches!(task.state, TaskState::Running | TaskState::Traced))
+        self.known.values().any(|task| matches!(task.state, TaskState::Running | TaskState::Traced))
     }
 
     /// A thread's state now; `None` when it is gone.
     pub fn state(&mut self, tid: u32) -> Option<TaskState> {
-        let state = self.tasks.get_mut(&tid).and_then(|task| task.read_state(&self.folder, tid));
+        let state = self.known.get_mut(&tid).and_then(|task| task.read_state(&self.folder, tid));
         self.stale |= state.is_none();
         state
     }
 
     /// What the scheduler has counted for a thread; `None` when it is gone.
     pub fn slices(&mut self, tid: u32) -> Option<Slices> {
-        let slices = self.tasks.get_mut(&tid).and_then(|task| task.read_slices(&self.folder, tid));
+        let slices = self.known.get_mut(&tid).and_then(|task| task.read_slices(&self.folder, tid));
         self.stale |= slices.is_none();
         slices
     }
