@@ -34,6 +34,8 @@ pub(crate) struct Roster {
     pub(crate) interpreters: Vec<Interpreter>,
     /// The oldest first, interpreter by interpreter.
     pub(crate) members: Vec<Member>,
+    /// The locks that there are, each once; `None` stands for interpreters that run without one.
+    pub(crate) gils: Vec<Option<Gil>>,
     by_tid: FxHashMap<u32, Vec<usize>>,
     by_state: FxHashMap<Addr, usize>,
     newest_interpreter: Addr,
@@ -87,6 +89,9 @@ impl Roster {
         self.interpreters = interpreters(reader, layout, runtime)?;
         let newest = self.interpreters.first().map_or(0, |interpreter| interpreter.at);
         self.interpreters.reverse();
+        self.gils = self.interpreters.iter().map(|interpreter| interpreter.gil).collect();
+        self.gils.sort_unstable_by_key(|gil| gil.map(|gil| gil.last_holder));
+        self.gils.dedup();
         self.members.clear();
         self.by_tid.clear();
         self.by_state.clear();
@@ -122,14 +127,6 @@ impl Roster {
     /// A member's lock, if there is one.
     pub(crate) fn gil_of(&self, member: usize) -> Option<Gil> {
         self.interpreters[self.members[member].interpreter].gil
-    }
-
-    /// The locks that there are, each once; `None` stands for interpreters that run without one.
-    pub(crate) fn gils(&self) -> Vec<Option<Gil>> {
-        let mut gils: Vec<_> = self.interpreters.iter().map(|interpreter| interpreter.gil).collect();
-        gils.sort_unstable_by_key(|gil| gil.map(|gil| gil.last_holder));
-        gils.dedup();
-        gils
     }
 
     /// A member's thread state now; `None` when it is no longer that thread's.

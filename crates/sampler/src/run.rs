@@ -3,13 +3,15 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use py_spy_profile::{Frame, Nanos, Sample, Sink, StackId, Tables};
+use py_spy_target::CpuClock;
 
 use crate::clock::{Clock, Slot, wait_until};
+use crate::file_names::FileNames;
 use crate::moment::{Moment, Wanted, Watch};
 use crate::roster::Member;
 use crate::stacks::Namer;
 use crate::thread_table::ThreadTable;
-use crate::{Control, End, Options, Sampler};
+use crate::{Control, End, Mode, Options, Sampler};
 
 /// No sample stands for more than this: a profiler that was itself suspended has not seen that time.
 const MAX_WEIGHT: Nanos = 100_000_000;
@@ -17,56 +19,42 @@ const MAX_WEIGHT: Nanos = 100_000_000;
 /// What moved while it was read.
 const MOVING: &str = "(moving)";
 
-/// What a run keeps from tick to tick.
-#[derive(Debug, Default)]
-pub(crate) struct Run {
+/// A run, with what it keeps from tick to tick.
+struct Run<'a> {
+    watch: &'a mut Watch,
+    files: &'a mut FileNames,
+    options: &'a Options,
+    tables: &'a mut Tables,
+    sink: &'a mut dyn Sink,
+    control: &'a Control,
     threads: ThreadTable,
+    /// The threads that were running at this tick.
     running: Vec<u32>,
+    /// The process's CPU time at the last tick.
+    cpu_time: u64,
+    /// The last moment was read whole.
+    is_fresh: bool,
     members: Vec<Member>,
     order: Vec<usize>,
-    cpu_time: u64,
-}
-
-/// What a tick came to.
-enum Tick {
-    Done,
-    Exited,
-    SinkFailed,
 }
 
 impl Sampler {
     pub(crate) fn run_until_end(&mut self, tables: &mut Tables, sink: &mut dyn Sink, control: &Control) -> End {
-        let mut run = Run::default();
-        let mut clock = Clock::start(self.options.interval);
-        let end = self.options.duration.map(|duration| clock.started() + duration);
-        loop {
-            let (at, slot) = clock.next();
-            let over = end.is_some_and(|end| at >= end);
-            let until = if over { end.unwrap_or(at) } else { at };
-            let watch = &mut self.watch;
-            let mut alive = true;
-            wait_until(until, self.options.interval, |deadline| {
-                // Threads that have not yet reported their stop stand still once they have: let them go soon.
-                watch.stopper.collect_until(deadline);
-                alive = watch.wait_for_end(deadline);
-                alive && !control.stop.load(Relaxed)
-            });
-            if control.stop.load(Relaxed) {
-                return End::Stopped;
-            }
-            if !alive {
-                return End::Exited;
-            }
-            if over {
-                control.missed.fetch_add(slot.skipped, Relaxed);
-                return End::Duration;
-            }
-            match run.tick(&mut self.watch, &mut self.files, &self.options, slot, tables, sink, control) {
-                Tick::Done => {}
-                Tick::Exited => return End::Exited,
-                Tick::SinkFailed => return End::Sink,
-            }
+        Run {
+            watch: &mut self.watch,
+            files: &mut self.files,
+            options: &self.options,
+            tables,
+            sink,
+            control,
+            threads: ThreadTable::default(),
+            running: Vec::new(),
+            cpu_time: 0,
+            is_fresh: false,
+            members: Vec::new(),
+            order: Vec::new(),
         }
+        .until_end()
     }
 }
 
@@ -74,128 +62,135 @@ fn add(counter: &AtomicU64, count: usize) {
     counter.fetch_add(count as u64, Relaxed);
 }
 
-impl Run {
-    #[expect(clippy::too_many_arguments, reason = "the parts of a sampler that a tick uses side by side")]
-    fn tick(
-        &mut self,
-        watch: &mut Watch,
-        files: &mut crate::file_names::FileNames,
-        options: &Options,
-        slot: Slot,
-        tables: &mut Tables,
-        sink: &mut dyn Sink,
-        control: &Control,
-    ) -> Tick {
-        add(&control.ticks, 1);
-        control.missed.fetch_add(slot.skipped, Relaxed);
-        let interval = options.interval.as_nanos() as Nanos;
-        let weight = (interval * (slot.skipped + 1)).min(MAX_WEIGHT.max(interval));
-        let at = (slot.number + 1).saturating_mul(interval).saturating_sub(weight);
-
-        if !self.look_at_threads(watch, options) {
-            return Tick::Exited;
+impl Run<'_> {
+    fn until_end(&mut self) -> End {
+        let mut clock = Clock::start(self.options.interval);
+        let end = self.options.duration.map(|duration| clock.started() + duration);
+        loop {
+            let (at, slot) = clock.next();
+            let over = end.is_some_and(|end| at >= end);
+            let until = end.filter(|_| over).unwrap_or(at);
+            let mut alive = true;
+            wait_until(until, self.options.interval, |deadline| {
+                // Threads that have not yet reported their stop stand still once they have: let them go soon.
+                self.watch.stopper.collect_until(deadline);
+                alive = self.watch.wait_for_end(deadline);
+                alive && !self.control.stop.load(Relaxed)
+            });
+            if self.control.stop.load(Relaxed) {
+                return End::Stopped;
+            }
+            if !alive {
+                return End::Exited;
+            }
+            self.control.missed.fetch_add(slot.skipped, Relaxed);
+            if over {
+                return End::Duration;
+            }
+            if let Some(end) = self.tick(slot) {
+                return end;
+            }
         }
-        control.threads.store(watch.tasks.len() as u64, Relaxed);
-        let wanted = if options.gil_only {
+    }
+
+    /// One sample of each thread that is wanted. Returns why the run is over, if it is.
+    fn tick(&mut self, slot: Slot) -> Option<End> {
+        add(&self.control.ticks, 1);
+        let Some(ran) = self.look_at_threads() else { return Some(End::Exited) };
+        self.control.threads.store(self.watch.tasks.len() as u64, Relaxed);
+        let wanted = if self.options.gil_only {
             Wanted::Holder
-        } else if options.include_idle {
+        } else if self.options.include_idle {
             Wanted::All
         } else if self.running.is_empty() {
-            return Tick::Done;
+            return None;
         } else {
             Wanted::Threads(&self.running)
         };
-        if let Err(why) = watch.take(wanted) {
-            log::debug!("no look at process {}: {why}", watch.target.pid);
-            if !watch.is_same_program() {
-                return Tick::Exited;
+        // When nobody has run since the last moment, it is this one too.
+        if ran || !self.is_fresh {
+            self.is_fresh = false;
+            if let Err(why) = self.watch.take(wanted) {
+                log::debug!("no look at process {}: {why}", self.watch.target.pid);
+                add(&self.control.dropped, 1);
+                return (!self.watch.is_same_program()).then_some(End::Exited);
             }
-            add(&control.dropped, 1);
-            return Tick::Done;
+            self.is_fresh = self.watch.moment.dropped == 0;
+            add(&self.control.dropped, self.watch.moment.dropped);
         }
-        add(&control.dropped, watch.moment.dropped);
-        self.write(watch, files, options, (at, weight), tables, sink, control)
+        self.write(slot)
     }
 
-    /// Finds out which threads run. False when the process has ended.
-    fn look_at_threads(&mut self, watch: &mut Watch, options: &Options) -> bool {
-        let now = watch.clock.and_then(py_spy_target::CpuClock::now);
-        if now.is_none() && !watch.target.is_alive() {
-            return false;
+    /// Finds out which threads run, and whether any has run since the last tick. `None` when the process has ended.
+    fn look_at_threads(&mut self) -> Option<bool> {
+        let now = self.watch.clock.and_then(CpuClock::now);
+        if now.is_none() && !self.watch.target.is_alive() {
+            return None;
         }
         // The clock of the whole process costs one call whatever the number of threads: when it stands still, and
         // nobody was waiting for a CPU, nobody has run.
-        let idle = now.is_some_and(|now| now == self.cpu_time) && !watch.tasks.any_running();
+        let idle = now.is_some_and(|now| now == self.cpu_time) && !self.watch.tasks.any_running();
         self.cpu_time = now.unwrap_or(0);
+        self.running.clear();
         if idle {
-            self.running.clear();
-            return true;
+            return Some(false);
         }
-        if watch.tasks.refresh().is_err() {
-            return false;
+        self.watch.tasks.refresh().ok()?;
+        if !self.options.gil_only {
+            self.watch.tasks.running(&mut self.running, self.watch.mode == Mode::Stop);
         }
-        if !options.gil_only {
-            watch.tasks.running(&mut self.running, watch.mode == crate::Mode::Stop);
-        }
-        true
+        Some(true)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a sampler that a tick uses side by side")]
-    fn write(
-        &mut self,
-        watch: &mut Watch,
-        files: &mut crate::file_names::FileNames,
-        options: &Options,
-        (at, weight): (Nanos, Nanos),
-        tables: &mut Tables,
-        sink: &mut dyn Sink,
-        control: &Control,
-    ) -> Tick {
-        let Watch { roster, moment, codes, memory, python, target, .. } = watch;
-        let mut namer =
-            Namer { codes, files, memory: &*memory, layout: &python.layout, tables, naming: options.naming() };
+    /// Gives the moment's stacks to the sink: of each thread one, made of all its thread states.
+    fn write(&mut self, slot: Slot) -> Option<End> {
+        let interval = self.options.interval.as_nanos() as Nanos;
+        // It stands for the slots that were missed before it too.
+        let weight = interval.saturating_mul(slot.skipped + 1).min(MAX_WEIGHT.max(interval));
+        let at = interval.saturating_mul(slot.number + 1).saturating_sub(weight);
+        let Watch { roster, moment, codes, memory, python, target, .. } = &mut *self.watch;
+        let (memory, layout) = (&*memory, &python.layout);
+        let naming = self.options.naming();
+        let mut namer = Namer { codes, files: self.files, memory, layout, tables: self.tables, naming };
+        add(&self.control.gil_held, usize::from(moment.parts.iter().any(|part| part.holds_gil)));
         self.members.clear();
-        add(&control.gil_held, usize::from(moment.parts.iter().any(|part| part.holds_gil)));
-        add(&control.active, self.running.len());
         self.order.clear();
         self.order.extend(0..moment.parts.len());
         // One thread's states side by side, the outer interpreter's first: together they are its one stack.
-        self.order.sort_by_key(|&part| thread_of(moment, roster.members.as_slice(), part));
+        self.order.sort_by_key(|&part| thread_of(moment, &roster.members, part));
         let same = |a: &usize, b: &usize| {
             let of = |part| thread_of(moment, &roster.members, part).0;
             of(*a) == of(*b)
         };
         for parts in self.order.chunk_by(same) {
-            let first = &moment.parts[parts[0]];
-            let member = roster.members[first.member];
+            let member = roster.members[moment.parts[parts[0]].member];
+            let active = member.tid.is_some_and(|tid| self.running.contains(&tid));
+            add(&self.control.active, usize::from(active));
             let frames = parts.iter().flat_map(|&part| {
                 let part = &moment.parts[part];
                 moment.frames[part.first..part.end].iter().rev()
             });
             let moving = parts.iter().any(|&part| moment.parts[part].moving);
-            let seen = self.threads.entry(&member, target.pid, options.thread_frames, namer.tables);
+            let seen = self.threads.entry(&member, target.pid, self.options.thread_frames, namer.tables);
             self.members.push(member);
-            let root = seen.label;
-            let (thread, stack) = (seen.id, seen.path.push(root, frames, &mut namer));
-            let stack = match stack {
-                Ok(stack) if moving => Some(with_moving(namer.tables, stack.or(root))),
-                Ok(Some(stack)) => Some(stack),
+            let (root, thread) = (seen.label, seen.id);
+            let stack = match seen.path.push(root, frames, &mut namer) {
+                Ok(stack) if moving => with_moving(namer.tables, stack.or(root)),
+                Ok(Some(stack)) => stack,
                 // It runs no Python.
-                Ok(None) => None,
+                Ok(None) => continue,
                 Err(()) => {
-                    add(&control.dropped, 1);
-                    None
+                    add(&self.control.dropped, 1);
+                    continue;
                 }
             };
-            if let Some(stack) = stack {
-                add(&control.samples, 1);
-                if sink.sample(&Sample { at, weight, thread, stack }, namer.tables).is_err() {
-                    return Tick::SinkFailed;
-                }
+            add(&self.control.samples, 1);
+            if self.sink.sample(&Sample { at, weight, thread, stack }, namer.tables).is_err() {
+                return Some(End::Sink);
             }
         }
-        self.threads.name(&self.members, roster, memory, &python.layout, tables);
-        Tick::Done
+        self.threads.name(&self.members, roster, memory, layout, self.tables);
+        None
     }
 }
 

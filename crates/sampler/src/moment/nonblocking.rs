@@ -26,7 +26,6 @@ impl Watch {
 
     /// Who holds a GIL, as far as the last copy tells.
     fn holders(&mut self) -> Vec<usize> {
-        let gils = self.roster.gils();
         let copy = self.window.copies() - 1;
         let mut reader = Reader::new(&mut self.window, &self.memory, copy);
         let mut holder = |gil: py_spy_python::Gil| -> Option<Addr> {
@@ -34,7 +33,8 @@ impl Watch {
             reader.read(gil.locked, &mut locked).ok()?;
             if locked == [0; 4] { None } else { reader.word(gil.last_holder).ok() }
         };
-        gils.into_iter().flatten().filter_map(|gil| self.roster.at(holder(gil)?)).collect()
+        let gils = self.roster.gils.iter().flatten();
+        gils.filter_map(|&gil| self.roster.at(holder(gil)?)).collect()
     }
 
     /// Walks one member's frames in each copy and keeps what is the same in all, from the root on.

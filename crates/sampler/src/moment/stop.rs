@@ -49,13 +49,17 @@ impl Watch {
     pub(super) fn take_stopping(&mut self, wanted: Wanted<'_>) -> Result<(), Unreadable> {
         self.moment.clear();
         let unknown = match wanted {
-            Wanted::Threads(tids) => tids.iter().any(|&tid| self.roster.of_thread(tid).is_empty()),
+            // If one of them is known, looking at it will show the others too.
+            Wanted::Threads(tids) => tids.iter().all(|&tid| self.roster.of_thread(tid).is_empty()),
             _ => false,
         };
         if unknown || self.roster.interpreters.is_empty() {
             self.renew_roster()?;
         }
-        for gil in self.roster.gils() {
+        // A look may read the lists again: what it adds is looked at in its turn, what it takes away is no longer there.
+        let mut index = 0;
+        while let Some(&gil) = self.roster.gils.get(index) {
+            index += 1;
             let look = match gil {
                 Some(gil) => self.take_under(gil, wanted)?,
                 None => self.take_free(wanted)?,
@@ -91,7 +95,8 @@ impl Watch {
         }
         self.moment.frames.truncate(frames);
         self.moment.parts.truncate(parts);
-        self.moment.dropped += self.wanted.len().max(1);
+        let under = self.wanted.iter().filter(|&&member| self.roster.gil_of(member) == Some(gil));
+        self.moment.dropped += under.count().max(1);
         Ok(Look::True)
     }
 
