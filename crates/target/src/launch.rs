@@ -7,16 +7,20 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Gid, Pid, Uid, User};
+
+use crate::ProcessEnd;
+
+/// How long one wait for the end takes at most.
+const LOOK_AGAIN: Duration = Duration::from_hours(1);
 
 /// How often an old kernel without `pidfd_open` is asked whether the child has ended.
 const POLL: Duration = Duration::from_millis(20);
@@ -79,7 +83,7 @@ impl Child {
     /// Something that another thread can wait with.
     pub fn watcher(&self) -> Watcher {
         let pid = self.nix_pid();
-        Watcher { pid, handle: open_handle(pid) }
+        Watcher { pid, end: ProcessEnd::of(self.pid()) }
     }
 
     /// True as soon as the child has ended; it need not have been reaped.
@@ -112,15 +116,15 @@ impl Child {
 #[derive(Debug)]
 pub struct Watcher {
     pid: Pid,
-    handle: Option<OwnedFd>,
+    end: Option<ProcessEnd>,
 }
 
 impl Watcher {
     /// Returns when the child has ended.
     pub fn wait(self) {
         while !has_ended(self.pid) {
-            match &self.handle {
-                Some(handle) => wait_readable(handle),
+            match &self.end {
+                Some(end) => _ = end.wait_until(Instant::now() + LOOK_AGAIN),
                 None => std::thread::sleep(POLL),
             }
         }
@@ -134,25 +138,6 @@ fn has_ended(pid: Pid) -> bool {
         // Anything else is a trace stop of our own sampler.
         Ok(_) | Err(Errno::EINTR) => false,
         Err(_) => true,
-    }
-}
-
-/// A descriptor that becomes readable when the process ends, from Linux 5.3 on.
-#[expect(unsafe_code, reason = "neither std nor nix has pidfd_open")]
-fn open_handle(pid: Pid) -> Option<OwnedFd> {
-    // SAFETY: the call takes two integers and touches no memory of ours.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
-    // SAFETY: the kernel just made this descriptor for us; nobody else knows it.
-    (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd as i32) })
-}
-
-#[expect(unsafe_code, reason = "poll(2) without another feature of nix")]
-fn wait_readable(handle: &OwnedFd) {
-    let mut entry = libc::pollfd { fd: handle.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: `entry` is one valid entry and outlives the call.
-    let ready = unsafe { libc::poll(&raw mut entry, 1, -1) };
-    if ready < 0 {
-        std::thread::sleep(POLL);
     }
 }
 
