@@ -69,7 +69,6 @@ pub(crate) struct RecordPlan {
 
 /// How to show the live table.
 #[derive(Debug)]
-#[expect(dead_code, reason = "top is still to come")]
 pub(crate) struct TopPlan {
     /// What to look at.
     pub target: Target,
