@@ -43,7 +43,7 @@ mod tests {
         let end = ProcessEnd::of(child.id()).expect("it lives");
         assert!(!end.wait_until(Instant::now()));
         drop(child.stdin.take());
-        assert!(end.wait_until(Instant::now() + Duration::from_secs(60)));
+        assert!(end.wait_until(Instant::now() + Duration::from_mins(1)));
         child.wait().expect("reaped");
         assert!(ProcessEnd::of(child.id()).is_none());
     }

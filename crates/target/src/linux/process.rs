@@ -230,10 +230,8 @@ mod tests {
 
     #[test]
     fn names_with_parentheses_are_understood() {
-        let mut text = String::from("7 (a) (b) S");
-        for field in 4..=23 {
-            text += &format!(" {field}");
-        }
+        let fields: Vec<String> = (4..=23).map(|field: u32| field.to_string()).collect();
+        let text = format!("7 (a) (b) S {}", fields.join(" "));
         let stat = Stat::parse(&text).expect("a stat line");
         assert_eq!((stat.name.as_str(), stat.state, stat.start_time, stat.virtual_size), ("a) (b", b'S', 22, 23));
         assert!(Stat::parse("7 (a S").is_none() && Stat::parse("7 (a) S 1 2").is_none());

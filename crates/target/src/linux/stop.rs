@@ -1,5 +1,7 @@
 //! Stopping one thread of another process for a moment.
 
+mod restart;
+
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -119,7 +121,7 @@ impl Stopper {
     pub fn release(&mut self) {
         let Some((tid, report)) = self.held.take() else { return };
         match report {
-            Report::Stopped(signal) => detach(tid, signal),
+            Report::Stopped(signal) => let_go(tid, signal),
             Report::Ended => {}
             Report::None => {
                 self.pending.push(tid);
@@ -134,7 +136,7 @@ impl Stopper {
         self.pending.retain(|&tid| match report(tid, child == Some(tid)) {
             Report::None => true,
             Report::Stopped(signal) => {
-                detach(tid, signal);
+                let_go(tid, signal);
                 false
             }
             Report::Ended => false,
@@ -176,7 +178,11 @@ impl Drop for Stopper {
     }
 }
 
-fn detach(tid: u32, signal: Option<Signal>) {
+/// Lets a thread go that has reported its stop, with the signal that was on its way to it.
+fn let_go(tid: u32, signal: Option<Signal>) {
+    if signal.is_none() {
+        restart::cut_short_call(tid);
+    }
     if let Err(errno) = ptrace::detach(Pid::from_raw(tid as i32), signal)
         && errno != Errno::ESRCH
     {
@@ -219,102 +225,4 @@ fn wait(tid: u32, flags: libc::c_int) -> Result<Option<(libc::c_int, libc::c_int
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Child, Command, Stdio};
-
-    use super::*;
-
-    /// A shell that has run `first`, has said so, and is busy from then on.
-    fn shell(first: &str) -> Child {
-        let script = format!("{first} echo ready; while :; do :; done");
-        let mut child = Command::new("sh").args(["-c", &script]).stdout(Stdio::piped()).spawn().expect("a shell");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("its word");
-        child
-    }
-
-    fn state(pid: u32) -> char {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
-        stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).expect("a state")
-    }
-
-    fn tracer(pid: u32) -> String {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
-        status.lines().find_map(|line| line.strip_prefix("TracerPid:")).expect("a field").trim().to_owned()
-    }
-
-    #[test]
-    fn a_thread_is_held_and_let_go_many_times() {
-        let mut child = shell("");
-        let mut stopper = Stopper::new(child.id());
-        for _ in 0..2000 {
-            stopper.hold(child.id()).expect("held");
-            stopper.release();
-            stopper.collect_until(Instant::now() + Duration::from_secs(60));
-            assert_eq!(tracer(child.id()), "0");
-            assert_eq!(state(child.id()), 'R');
-        }
-        child.kill().expect("killed");
-        while stopper.hold(child.id()).is_ok() {
-            stopper.release();
-        }
-        // Its status is still there for us.
-        assert_eq!(child.wait().expect("reaped").code(), None);
-    }
-
-    #[test]
-    fn a_held_thread_stands_still() {
-        let mut child = shell("");
-        let mut stopper = Stopper::new(child.id());
-        stopper.hold(child.id()).expect("held");
-        while state(child.id()) != 't' {
-            std::thread::yield_now();
-        }
-        assert_eq!(tracer(child.id()), nix::unistd::gettid().to_string());
-        let schedstat = || std::fs::read_to_string(format!("/proc/{}/schedstat", child.id())).expect("it lives");
-        let before = schedstat();
-        for _ in 0..1000 {
-            std::thread::yield_now();
-        }
-        assert_eq!(schedstat(), before);
-        drop(stopper);
-        assert_ne!(state(child.id()), 't');
-        child.kill().expect("killed");
-        child.wait().expect("reaped");
-    }
-
-    #[test]
-    fn a_signal_on_its_way_arrives() {
-        let mut child = shell("trap 'exit 7' USR1;");
-        let mut stopper = Stopper::new(child.id());
-        for _ in 0..100 {
-            stopper.hold(child.id()).expect("held");
-            stopper.release();
-        }
-        stopper.hold(child.id()).expect("held");
-        let pid = Pid::from_raw(child.id() as i32);
-        nix::sys::signal::kill(pid, Signal::SIGUSR1).expect("sent");
-        stopper.release();
-        stopper.collect_until(Instant::now() + Duration::from_secs(60));
-        // Hold it again while it handles the signal, until it is gone.
-        while stopper.hold(child.id()).is_ok() {
-            stopper.release();
-        }
-        assert_eq!(child.wait().expect("reaped").code(), Some(7));
-    }
-
-    #[test]
-    fn who_is_gone_or_traced_is_refused() {
-        let mut child = shell("");
-        let mut stopper = Stopper::new(child.id());
-        let pid = child.id();
-        stopper.hold(pid).expect("held");
-        let other = std::thread::spawn(move || Stopper::new(pid).hold(pid));
-        assert_eq!(other.join().expect("no panic"), Err(Refusal::Denied));
-        stopper.release();
-        child.kill().expect("killed");
-        child.wait().expect("reaped");
-        assert_eq!(stopper.hold(pid), Err(Refusal::Gone));
-    }
-}
+mod tests;

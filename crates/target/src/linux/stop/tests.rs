@@ -1,0 +1,141 @@
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent};
+
+use super::*;
+
+/// A shell that has run `first`, has said so, and is busy from then on.
+fn shell(first: &str) -> Child {
+    let script = format!("{first} echo ready; while :; do :; done");
+    let mut child = Command::new("sh").args(["-c", &script]).stdout(Stdio::piped()).spawn().expect("a shell");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("its word");
+    child
+}
+
+fn state(pid: u32) -> char {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+    stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).expect("a state")
+}
+
+fn tracer(pid: u32) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
+    status.lines().find_map(|line| line.strip_prefix("TracerPid:")).expect("a field").trim().to_owned()
+}
+
+#[test]
+fn a_thread_is_held_and_let_go_many_times() {
+    let mut child = shell("");
+    let mut stopper = Stopper::new(child.id());
+    for _ in 0..2000 {
+        stopper.hold(child.id()).expect("held");
+        stopper.release();
+        stopper.collect_until(Instant::now() + Duration::from_mins(1));
+        assert_eq!(tracer(child.id()), "0");
+        assert_eq!(state(child.id()), 'R');
+    }
+    child.kill().expect("killed");
+    while stopper.hold(child.id()).is_ok() {
+        stopper.release();
+    }
+    // Its status is still there for us.
+    assert_eq!(child.wait().expect("reaped").code(), None);
+}
+
+#[test]
+fn a_held_thread_stands_still() {
+    let mut child = shell("");
+    let mut stopper = Stopper::new(child.id());
+    stopper.hold(child.id()).expect("held");
+    while state(child.id()) != 't' {
+        std::thread::yield_now();
+    }
+    assert_eq!(tracer(child.id()), nix::unistd::gettid().to_string());
+    let schedstat = || std::fs::read_to_string(format!("/proc/{}/schedstat", child.id())).expect("it lives");
+    let before = schedstat();
+    for _ in 0..1000 {
+        std::thread::yield_now();
+    }
+    assert_eq!(schedstat(), before);
+    drop(stopper);
+    assert_ne!(state(child.id()), 't');
+    child.kill().expect("killed");
+    child.wait().expect("reaped");
+}
+
+#[test]
+fn a_signal_on_its_way_arrives() {
+    let mut child = shell("trap 'exit 7' USR1;");
+    let mut stopper = Stopper::new(child.id());
+    for _ in 0..100 {
+        stopper.hold(child.id()).expect("held");
+        stopper.release();
+    }
+    stopper.hold(child.id()).expect("held");
+    let pid = Pid::from_raw(child.id() as i32);
+    nix::sys::signal::kill(pid, Signal::SIGUSR1).expect("sent");
+    stopper.release();
+    stopper.collect_until(Instant::now() + Duration::from_mins(1));
+    // Hold it again while it handles the signal, until it is gone.
+    while stopper.hold(child.id()).is_ok() {
+        stopper.release();
+    }
+    assert_eq!(child.wait().expect("reaped").code(), Some(7));
+}
+
+#[test]
+fn who_is_gone_or_traced_is_refused() {
+    let mut child = shell("");
+    let mut stopper = Stopper::new(child.id());
+    let pid = child.id();
+    stopper.hold(pid).expect("held");
+    let other = std::thread::spawn(move || Stopper::new(pid).hold(pid));
+    assert_eq!(other.join().expect("no panic"), Err(Refusal::Denied));
+    stopper.release();
+    child.kill().expect("killed");
+    child.wait().expect("reaped");
+    assert_eq!(stopper.hold(pid), Err(Refusal::Gone));
+}
+
+/// How often the child of the next test waits, each time for a millisecond.
+const WAITS: u32 = 100;
+
+/// Not a test: what the next one runs as a child. Says how many of its waits ended with EINTR.
+#[test]
+#[ignore = "it is run by another test"]
+fn a_child_that_waits() {
+    let epoll = Epoll::new(EpollCreateFlags::empty()).expect("an epoll");
+    println!("ready");
+    let interrupted = (0..WAITS).filter(|_| epoll.wait(&mut [EpollEvent::empty()], 1_u16) == Err(Errno::EINTR));
+    println!("interrupted {}", interrupted.count());
+}
+
+#[test]
+fn a_wait_that_is_cut_short_goes_on() {
+    let program = std::env::current_exe().expect("ourselves");
+    let mut child = Command::new(program)
+        .args(["--ignored", "--exact", "--nocapture", "linux::stop::tests::a_child_that_waits"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("ourselves");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut next = |start: &str| {
+        lines.by_ref().map(|line| line.expect("text")).find(|line| line.starts_with(start)).expect("its word")
+    };
+    next("ready");
+    // The test's own thread is not the leader: hold whichever waits.
+    let tids = std::fs::read_dir(format!("/proc/{}/task", child.id())).expect("it lives");
+    let tids = tids.map(|entry| entry.expect("a thread").file_name().to_str().and_then(|tid| tid.parse().ok()));
+    let waiting = tids.flatten().find(|&tid| tid != child.id()).unwrap_or(child.id());
+    let mut stopper = Stopper::new(child.id());
+    let mut holds = 0;
+    while stopper.hold(waiting).is_ok() {
+        stopper.release();
+        stopper.collect_until(Instant::now() + Duration::from_mins(1));
+        holds += 1;
+    }
+    assert!(holds > 100, "{holds} holds");
+    assert_eq!(next("interrupted"), "interrupted 0", "after {holds} holds");
+    child.wait().expect("reaped");
+}
