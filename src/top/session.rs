@@ -19,6 +19,10 @@ use crate::child::Program;
 /// After so many samples there is something new to see, however long the delay.
 const EARLY: [u32; 3] = [10, 100, 500];
 
+/// Longer than a tick takes.
+const SETTLE: Duration = Duration::from_millis(1);
+const SETTLE_TRIES: u32 = 5;
+
 /// Why the view ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
@@ -159,7 +163,7 @@ impl Session {
 
     fn take(&mut self) {
         let Some(live) = &mut self.live else { return };
-        let counters = Counters::of(&self.control);
+        let counters = settled(&self.control);
         if live.state.has_news(counters) {
             live.state.refresh(self.ranking.take(), counters);
         }
@@ -188,6 +192,22 @@ impl Live {
         let regular = now + delay;
         self.next = self.early.last().map_or(regular, |&early| early.min(regular));
     }
+}
+
+/// The counters at a moment between two ticks, when all that they count has come; if there is such a moment. A tick that
+/// is counted in one period with its stacks in the next would show 99 % and 101 %. Where ticks follow one another too
+/// closely for that, a single one does not show.
+fn settled(control: &Control) -> Counters {
+    let mut counters = Counters::of(control);
+    for _ in 0..SETTLE_TRIES {
+        std::thread::sleep(SETTLE);
+        let again = Counters::of(control);
+        if again == counters {
+            break;
+        }
+        counters = again;
+    }
+    counters
 }
 
 fn receive(events: &Receiver<Event>, deadline: Option<Instant>) -> Result<Event, RecvTimeoutError> {
