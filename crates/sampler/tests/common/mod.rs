@@ -1,0 +1,106 @@
+//! Sampling a test program, with a sink that counts.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use py_spy_profile::{About, Frame, FrameId, Nanos, Sample, Sink, StackId, Tables, ThreadId};
+use py_spy_sampler::{Control, Effort, End, Mode, Options, Sampler};
+use py_spy_test_programs::Program;
+
+/// A stack as names and lines, root first; a note has line 0.
+pub(crate) type Named = Vec<(String, u32)>;
+
+/// How often each stack was seen in each thread; says stop after so many samples.
+struct Counting<'a> {
+    stacks: BTreeMap<(ThreadId, StackId), u64>,
+    by_time: BTreeMap<Nanos, u64>,
+    left: u64,
+    control: &'a Control,
+}
+
+impl Sink for Counting<'_> {
+    fn sample(&mut self, sample: &Sample, _: &Tables) -> io::Result<()> {
+        *self.stacks.entry((sample.thread, sample.stack)).or_default() += 1;
+        *self.by_time.entry(sample.at).or_default() += 1;
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 {
+            self.control.stop.store(true, Relaxed);
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, _: &Tables, _: &About, _: &mut dyn io::Write) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// By the kernel's id of the thread.
+    pub(crate) stacks: BTreeMap<(u64, Named), u64>,
+    /// Samples by the instant they are for.
+    pub(crate) by_time: BTreeMap<Nanos, u64>,
+    /// What the run took.
+    pub(crate) effort: Effort,
+    pub(crate) end: End,
+    pub(crate) ticks: u64,
+    pub(crate) samples: u64,
+    pub(crate) dropped: u64,
+}
+
+/// Short intervals: tests want many samples, not a light hand.
+pub(crate) fn options(mode: Mode) -> Options {
+    Options { interval: Duration::from_micros(100), mode, ..Options::default() }
+}
+
+/// A sampler and its one set of tables.
+pub(crate) struct Attached {
+    sampler: Sampler,
+    tables: Tables,
+}
+
+pub(crate) fn attach(program: &Program, options: Options) -> Attached {
+    let sampler = Sampler::attach(program.id(), options).unwrap_or_else(|error| panic!("{error} ({:?})", error.hint));
+    Attached { sampler, tables: Tables::new() }
+}
+
+impl Attached {
+    /// Runs until there are so many samples (stacks written), or the options' duration is over.
+    pub(crate) fn run(&mut self, samples: u64) -> Seen {
+        let control = Control::default();
+        let mut sink = Counting { stacks: BTreeMap::new(), by_time: BTreeMap::new(), left: samples, control: &control };
+        let before = self.sampler.effort();
+        let end = self.sampler.run(&mut self.tables, &mut sink, &control);
+        let after = self.sampler.effort();
+        let Counting { stacks, by_time, .. } = sink;
+        let mut named = BTreeMap::new();
+        for ((thread, stack), count) in stacks {
+            *named.entry((self.tables.thread_of(thread).tid, self.unfold(stack))).or_default() += count;
+        }
+        let effort = Effort {
+            moments: after.moments - before.moments,
+            stops: after.stops - before.stops,
+            retries: after.retries - before.retries,
+            reads: after.reads - before.reads,
+            bytes: after.bytes - before.bytes,
+        };
+        let count = |counter: &AtomicU64| counter.load(Relaxed);
+        let (ticks, samples, dropped) = (count(&control.ticks), count(&control.samples), count(&control.dropped));
+        Seen { stacks: named, by_time, effort, end, ticks, samples, dropped }
+    }
+
+    fn unfold(&self, stack: StackId) -> Named {
+        let mut frames: Vec<FrameId> = Vec::new();
+        self.tables.unfold(stack, &mut frames);
+        let named = |frame| match self.tables.frame_of(frame) {
+            Frame::Python { name, line, .. } => (self.tables.str(name).to_owned(), line),
+            Frame::Note(text) => (self.tables.str(text).to_owned(), 0),
+        };
+        frames.into_iter().map(named).collect()
+    }
+}

@@ -1,0 +1,186 @@
+//! Programs of which most stacks are impossible: whatever is seen must have stood.
+//!
+//! A program says itself who calls whom in which line ([`py_spy_test_programs::Rules`]), and is pinned to a CPU that
+//! the sampler does not use. More samples: `ORACLE_SAMPLES=20000 cargo test --release -p py-spy-sampler --test oracles`.
+
+#![allow(clippy::print_stderr, reason = "a test says what it measured")]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::{Seen, attach, options};
+use py_spy_sampler::{Mode, Options};
+use py_spy_test_programs::{Interpreter, Program, Turn, interpreters, one_of_each_series, turn};
+
+/// Samples of each program on each interpreter in each mode.
+const SAMPLES: u64 = 400;
+
+/// Of all stacks that were taken without stopping, at most this share may be impossible: what README promises.
+const PROMISE: f64 = 0.0002;
+
+/// What moved while it was read.
+const MOVING: &str = "(moving)";
+
+fn samples() -> u64 {
+    std::env::var("ORACLE_SAMPLES").ok().map_or(SAMPLES, |text| text.parse().expect("a number of samples"))
+}
+
+/// Sums over runs.
+#[derive(Debug, Default, Clone, Copy)]
+struct Total {
+    samples: u64,
+    impossible: u64,
+    moving: u64,
+    dropped: u64,
+    retries: u64,
+}
+
+impl Total {
+    fn add(&mut self, other: Total) {
+        self.samples += other.samples;
+        self.impossible += other.impossible;
+        self.moving += other.moving;
+        self.dropped += other.dropped;
+        self.retries += other.retries;
+    }
+}
+
+/// Judges all stacks of a run. Each thread must begin in one function only: else it was given another's stack.
+fn judge(name: &str, program: &Program, seen: &Seen) -> Total {
+    let mut total = Total { dropped: seen.dropped, retries: seen.effort.retries, ..Total::default() };
+    let mut roots: BTreeMap<u64, BTreeSet<&str>> = BTreeMap::new();
+    for ((thread, stack), &count) in &seen.stacks {
+        total.samples += count;
+        let mut stack = stack.as_slice();
+        if let [outer @ .., (leaf, _)] = stack
+            && leaf == MOVING
+        {
+            total.moving += count;
+            stack = outer;
+            if stack.is_empty() {
+                continue;
+            }
+        }
+        // The functions that are behind a thread's start in its own words tell threads apart.
+        if let Some((root, _)) = stack.iter().find(|frame| program.rules().knows(&frame.0)) {
+            roots.entry(*thread).or_default().insert(root);
+        }
+        if let Some(why) = program.rules().fault(stack) {
+            total.impossible += count;
+            eprintln!("{name}: impossible, {count} times: {why}: {stack:?}");
+        }
+    }
+    for (thread, roots) in roots {
+        if roots.len() > 1 {
+            eprintln!("{name}: thread {thread} has stacks of several threads: {roots:?}");
+            total.impossible += 1;
+        }
+    }
+    total
+}
+
+/// Runs one program on an interpreter and judges it.
+fn sample(turn: &Turn, interpreter: &Interpreter, script: &str, arguments: &[&str], options: Options) -> Total {
+    let mode = options.mode;
+    let name = format!("{interpreter} {script} {} {mode:?}", arguments.join(" "));
+    let program = Program::start(turn, interpreter, script, arguments);
+    let seen = attach(&program, options).run(samples());
+    let total = judge(&name, &program, &seen);
+    assert!(total.samples >= samples(), "{name}: ended early ({:?}) with {} samples", seen.end, total.samples);
+    if samples() > SAMPLES {
+        eprintln!("{name}: {total:?}");
+    }
+    total
+}
+
+/// Each program on each interpreter without a single impossible stack, and without dropping what is hard.
+fn stopping(script: &str) {
+    let turn = turn();
+    let mut all = Total::default();
+    for interpreter in interpreters() {
+        let total = sample(&turn, interpreter, script, &[], options(Mode::Stop));
+        assert_eq!(total.moving, 0, "{interpreter} {script}: what stands still does not move");
+        all.add(total);
+    }
+    eprintln!("{script}, stopping: {all:?}");
+    assert_eq!(all.impossible, 0, "{script}");
+    assert!(all.dropped * 1000 <= all.samples, "{script}: more than 0.1 % dropped: {all:?}");
+}
+
+/// Without stopping few stacks may be impossible; five times the square root is what chance may add to a small number.
+fn nonblocking(script: &str) {
+    let turn = turn();
+    let mut all = Total::default();
+    for interpreter in interpreters() {
+        all.add(sample(&turn, interpreter, script, &[], options(Mode::Nonblocking)));
+    }
+    eprintln!("{script}, not stopping: {all:?}");
+    let expected = PROMISE * all.samples as f64;
+    let most = expected + 5.0 * expected.sqrt();
+    assert!(all.impossible as f64 <= most, "{script}: more than {most:.1}: {all:?}");
+    assert!(all.dropped * 1000 <= all.samples, "{script}: more than 0.1 % dropped: {all:?}");
+}
+
+macro_rules! oracles {
+    ($($script:ident)*) => {
+        mod stop {
+            $(#[test] fn $script() { super::stopping(stringify!($script)) })*
+        }
+        mod nonblocking {
+            $(#[test] fn $script() { super::nonblocking(stringify!($script)) })*
+        }
+    };
+}
+
+oracles!(flip generators mixed deep torture come_and_go);
+
+/// Shares of time are the program's: each count is within five standard deviations of the binomial distribution.
+#[test]
+fn shares_are_those_of_the_cpu_time() {
+    let turn = turn();
+    for interpreter in one_of_each_series() {
+        for mode in [Mode::Stop, Mode::Nonblocking] {
+            let program = Program::start(&turn, interpreter, "shares", &[]);
+            // Cycles of a millisecond, a sample each: instants that are at random in their cycles, one by one.
+            let options = Options { interval: std::time::Duration::from_millis(1), ..options(mode) };
+            let seen = attach(&program, options).run(1000);
+            let mut counts = BTreeMap::from([("seventy", 0), ("twenty", 0), ("ten", 0)]);
+            for ((_, stack), count) in &seen.stacks {
+                let function = stack.iter().rev().find(|frame| counts.contains_key(frame.0.as_str()));
+                if let Some((function, _)) = function {
+                    *counts.entry(function).or_default() += count;
+                }
+            }
+            let total: u64 = seen.stacks.values().sum();
+            eprintln!("{interpreter} shares {mode:?}: {counts:?} of {total}");
+            for (name, share) in [("seventy", 0.7), ("twenty", 0.2), ("ten", 0.1)] {
+                let sigma = (total as f64 * share * (1.0 - share)).sqrt();
+                let off = (counts[name] as f64 - total as f64 * share).abs();
+                assert!(off <= 5.0 * sigma, "{interpreter} {mode:?}: {name}: {} of {total}", counts[name]);
+            }
+        }
+    }
+}
+
+/// A second interpreter, with the same GIL or one of its own, does not hide the main one, nor the other way round.
+#[test]
+fn two_interpreters_are_both_seen() {
+    let turn = turn();
+    for interpreter in one_of_each_series() {
+        for arguments in [&["shared", "there"], &["own", "there"], &["shared", "here"], &["own", "here"]] {
+            for mode in [Mode::Stop, Mode::Nonblocking] {
+                let name = format!("{interpreter} interpreters {} {mode:?}", arguments.join(" "));
+                let program = Program::start(&turn, interpreter, "interpreters", arguments);
+                let seen = attach(&program, options(mode)).run(samples());
+                let total = judge(&name, &program, &seen);
+                let has = |function: &str| seen.stacks.keys().any(|(_, stack)| stack.iter().any(|f| f.0 == function));
+                eprintln!("{name}: {total:?}, main {}, sub {}", has("main"), has("sub_busy"));
+                assert!(has("main") && has("sub_busy"), "{name}: main {}, sub {}", has("main"), has("sub_busy"));
+                if mode == Mode::Stop {
+                    assert_eq!((total.impossible, total.moving), (0, 0), "{name}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+"""A second interpreter in a thread, busy like the main one: `interpreters.py own|shared [there]`.
+
+With `own` it has a GIL of its own where the version has such a thing. With `there` it is created by the thread that runs
+it, else by the main thread.
+"""
+
+import sys
+import threading
+
+from telling import ready, rules
+
+try:
+    import _interpreters as module
+except ImportError:
+    import _xxsubinterpreters as module
+
+SOURCE = """
+def sub_leaf():
+    pass
+
+def sub_busy():
+    while True:
+        sub_leaf()  #> sub_leaf
+
+import os
+os.write(WHERE, b"x")
+sub_busy()  #> sub_busy
+"""
+
+
+def create():
+    if sys.version_info >= (3, 13):
+        return module.create("isolated" if sys.argv[1] == "own" else "legacy")
+    if sys.version_info >= (3, 12):
+        return module.create(isolated=sys.argv[1] == "own")
+    return module.create()
+
+
+def run(interpreter):
+    # Its code is <string>, whose lines begin after the first one.
+    text = SOURCE.replace("WHERE", str(pipe[1]))
+    module.run_string(interpreter, text)  #> <module>
+
+
+def root_there():
+    run(create())  #> run
+
+
+def root_here(interpreter):
+    run(interpreter)  #> run
+
+
+def leaf():
+    pass
+
+
+def main():
+    while True:
+        leaf()  #> leaf
+
+
+import os
+
+pipe = os.pipe()
+rules(__file__, None, ["<module>", "_bootstrap"])
+rules("<string>", SOURCE, ["<module>"])
+if "there" in sys.argv:
+    threading.Thread(target=root_there, daemon=True).start()
+else:
+    threading.Thread(target=root_here, args=(create(),), daemon=True).start()
+os.read(pipe[0], 1)
+ready()
+main()  #> main

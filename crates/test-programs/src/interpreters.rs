@@ -1,0 +1,151 @@
+//! The Python interpreters of this machine.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The minor versions that are supported: 3.8 to 3.15.
+pub const SERIES: std::ops::RangeInclusive<u8> = 8..=15;
+
+/// What we ask an interpreter. 3.8 has no `Py_GIL_DISABLED`, and only 3.14 and later can tell of a JIT.
+const QUESTION: &str = "import platform, sys, sysconfig
+jit = getattr(sys, '_jit', None)
+print(sys.hexversion)
+print(platform.python_implementation())
+print(int(bool(sysconfig.get_config_var('Py_GIL_DISABLED'))))
+print(int(hasattr(sys, 'gettotalrefcount')))
+print(int(jit is not None and jit.is_available()))";
+
+/// A way to run Python: an interpreter, and the switches that make another of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interpreter {
+    /// The executable.
+    pub program: PathBuf,
+    /// `sys.hexversion`.
+    pub version: u32,
+    /// It runs without a GIL.
+    pub free_threaded: bool,
+    /// It counts all references, and more.
+    pub debug: bool,
+    /// Environment variables that it is started with.
+    pub environment: Vec<(&'static str, &'static str)>,
+}
+
+impl Interpreter {
+    /// 12 of 3.12.1.
+    pub fn minor(&self) -> u8 {
+        (self.version >> 16) as u8
+    }
+}
+
+impl fmt::Display for Interpreter {
+    /// As it is typed: `PYTHON_JIT=1 /usr/bin/python3.14`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.environment {
+            write!(f, "{name}={value} ")?;
+        }
+        write!(f, "{}", self.program.display())
+    }
+}
+
+/// Every CPython of a supported series: on the path, under `PYENV_ROOT` (else `~/.pyenv`) and under `TEST_PYTHONS` (else
+/// `test-pythons` in the user's cache folder), each also with its JIT on and its GIL on where it has such a switch. Says
+/// which series are missing.
+pub fn interpreters() -> &'static [Interpreter] {
+    static FOUND: OnceLock<Vec<Interpreter>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let mut seen = BTreeSet::new();
+        let mut found = Vec::new();
+        for program in candidates() {
+            // Links of both kinds lead to one file.
+            let Ok(file) = std::fs::metadata(&program) else { continue };
+            if seen.insert((file.dev(), file.ino())) {
+                found.extend(variants(&program));
+            }
+        }
+        assert!(!found.is_empty(), "no Python from 3.8 on is on this machine: nothing can be tested");
+        for minor in SERIES.filter(|&minor| !found.iter().any(|known: &Interpreter| known.minor() == minor)) {
+            eprintln!("no Python 3.{minor} here: what is said of it is NOT tested");
+        }
+        found.sort_by_key(|interpreter| interpreter.version);
+        found
+    })
+}
+
+/// One interpreter of each series and kind: with the GIL, without, with the JIT.
+pub fn one_of_each_series() -> Vec<&'static Interpreter> {
+    let mut seen = BTreeSet::new();
+    let mut plain: Vec<_> = interpreters().iter().filter(|interpreter| !interpreter.debug).collect();
+    plain.retain(|known| seen.insert((known.minor(), known.free_threaded, known.environment.clone())));
+    plain
+}
+
+/// An interpreter with its switches; none when it is no CPython that we support, or does not start.
+fn variants(program: &Path) -> Vec<Interpreter> {
+    let Ok(answer) = Command::new(program).args(["-I", "-c", QUESTION]).output() else { return Vec::new() };
+    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+    let [version, implementation, free_threaded, debug, jit] = text.lines().collect::<Vec<_>>()[..] else {
+        eprintln!("{}: not used: it does not start", program.display());
+        return Vec::new();
+    };
+    let version: u32 = version.parse().expect("sys.hexversion is a number");
+    if implementation != "CPython" || version >> 24 != 3 || !SERIES.contains(&((version >> 16) as u8)) {
+        return Vec::new();
+    }
+    let plain = Interpreter {
+        program: program.to_owned(),
+        version,
+        free_threaded: free_threaded == "1",
+        debug: debug == "1",
+        environment: Vec::new(),
+    };
+    let mut variants = vec![plain.clone()];
+    if jit == "1" {
+        variants.push(Interpreter { environment: vec![("PYTHON_JIT", "1")], ..plain.clone() });
+    }
+    if plain.free_threaded {
+        variants.push(Interpreter { environment: vec![("PYTHON_GIL", "1")], free_threaded: false, ..plain });
+    }
+    variants
+}
+
+/// Executables that are called `python3` or `python3.X` and more; no scripts, which are shims that start another one.
+fn candidates() -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    let home = std::env::home_dir().unwrap_or_default();
+    let given = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
+    let pyenv = given("PYENV_ROOT").unwrap_or_else(|| home.join(".pyenv")).join("versions");
+    let cache = given("XDG_CACHE_HOME").unwrap_or_else(|| home.join(".cache"));
+    let built = given("TEST_PYTHONS").unwrap_or_else(|| cache.join("test-pythons"));
+    for root in [pyenv, built] {
+        folders.extend(entries(&root).into_iter().map(|installation| installation.join("bin")));
+    }
+    folders.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
+    folders.iter().flat_map(|folder| entries(folder)).filter(|path| is_python(path) && is_executable(path)).collect()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// `python3`, `python3.12`, `python3.13t`, `python3.14-stripped`; not `python3.12-config`.
+fn is_python(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix("python3"));
+    name.is_some_and(|rest| {
+        let rest = rest.strip_prefix('.').unwrap_or(rest).trim_start_matches(|c: char| c.is_ascii_digit());
+        matches!(rest, "" | "t" | "d" | "td" | "-stripped")
+    })
+}
+
+/// An ELF file.
+fn is_executable(path: &Path) -> bool {
+    use std::io::Read;
+    let mut magic = [0; 4];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && &magic == b"\x7fELF"
+}
