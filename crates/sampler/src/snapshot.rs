@@ -1,6 +1,7 @@
 //! One look at every thread of a process.
 
 use py_spy_profile::{Frame, Tables};
+use rustc_hash::FxHashSet;
 
 use crate::codes::Naming;
 use crate::moment::{Part, Wanted, Watch};
@@ -86,7 +87,7 @@ impl Sampler {
         watch.take(Wanted::All).map_err(|why| ending(why.to_string()))?;
         let names = read_names(&watch.roster, &watch.memory, &watch.python.layout);
         let mut tables = Tables::new();
-        let mut threads = Vec::new();
+        let mut threads: Vec<ThreadSnapshot> = Vec::new();
         for part in self.watch.moment.parts.clone() {
             let member = self.watch.roster.members[part.member];
             let frames = self.frames(&part, &mut tables);
@@ -100,6 +101,10 @@ impl Sampler {
                 frames,
             });
         }
+        // An interpreter that runs nothing has a state for the thread that made it.
+        let with_frames: FxHashSet<u64> =
+            threads.iter().filter(|thread| !thread.frames.is_empty()).map(|thread| thread.thread_id).collect();
+        threads.retain(|thread| !thread.frames.is_empty() || !with_frames.contains(&thread.thread_id));
         Ok(Snapshot { threads, dropped: self.watch.moment.dropped })
     }
 
