@@ -18,6 +18,7 @@ use std::sync::mpsc::{self, Receiver};
 
 use anyhow::{Context, anyhow};
 use py_spy_sampler::{AttachError, Control, End, ProcessInfo};
+use py_spy_target::Target as Process;
 
 use crate::attach::Patience;
 use crate::child::{self, Program};
@@ -114,7 +115,8 @@ fn conclude(
         session.until_program_ended(events);
     }
     if exited {
-        say::print(format!("\nprocess {pid} ended\n").as_bytes())?;
+        let end = if Process::find(pid).is_ok() { "became another program" } else { "ended" };
+        say::print(format!("\nprocess {pid} {end}\n").as_bytes())?;
     }
     let Some(mut program) = session.program else {
         return result.map(|()| ExitCode::SUCCESS);

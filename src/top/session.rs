@@ -15,9 +15,13 @@ use super::state::{Counters, State, Todo};
 use super::terminal::{self, Input, Screen};
 use super::{keys, view};
 use crate::child::Program;
+use crate::say;
 
 /// After so many samples there is something new to see, however long the delay.
 const EARLY: [u32; 3] = [10, 100, 500];
+
+/// Who waits longer than this wants to know for what.
+const NOTICE: Duration = Duration::from_millis(500);
 
 /// Longer than a tick takes.
 const SETTLE: Duration = Duration::from_millis(1);
@@ -76,14 +80,19 @@ impl Session {
 
     /// Waits until the program has ended. A signal makes it end sooner.
     pub(super) fn until_program_ended(&mut self, events: &Receiver<Event>) {
+        let mut notice = Some(Instant::now() + NOTICE);
         while let Some(program) = self.program.as_mut().filter(|program| !program.has_ended()) {
-            match receive(events, program.deadline()) {
+            match receive(events, [program.deadline(), notice].into_iter().flatten().min()) {
                 Ok(Event::Signal) if program.was_asked_to_end() => program.kill(),
                 Ok(Event::Signal) => program.ask_to_end(),
                 Ok(Event::ProgramEnded) | Err(RecvTimeoutError::Disconnected) => program.note_end(),
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             }
-            program.on_time(Instant::now());
+            let now = Instant::now();
+            program.on_time(now);
+            if !program.has_ended() && notice.take_if(|at| *at <= now).is_some() {
+                say::line(&format!("waiting for process {} to end; press Control-C to end it now", program.pid()));
+            }
         }
     }
 
