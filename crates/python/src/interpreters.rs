@@ -49,6 +49,8 @@ pub struct ThreadState {
     pub native_id: Option<u64>,
     /// The innermost frame; 0 when it runs no Python.
     pub frame: Addr,
+    /// Something on the C stack of the thread that runs it, in versions that keep such a thing (3.11, 3.12).
+    pub on_stack: Option<Addr>,
     /// The frame that must be the outermost, where the version says so.
     pub base: Option<Addr>,
 }
@@ -126,13 +128,15 @@ pub fn thread_state(reader: &mut Reader<'_>, layout: &Layout, at: Addr) -> Resul
     let bytes = bytes.get_mut(..fields.size as usize).ok_or(Unreadable::Nonsense("the size of a thread state", at))?;
     reader.read(at, bytes)?;
     let field = |offset: u32| word(bytes, offset as usize);
-    let frame = match fields.frame {
-        FrameSlot::Here(offset) => field(offset),
+    let (frame, cframe) = match fields.frame {
+        FrameSlot::Here(offset) => (field(offset), None),
         FrameSlot::ThroughCFrame { slot, frame } => match field(slot) {
-            0 => 0,
-            cframe => reader.word(add(cframe, frame)?)?,
+            0 => (0, None),
+            cframe => (reader.word(add(cframe, frame)?)?, Some(cframe)),
         },
     };
+    // The outermost one is in the thread state itself.
+    let inside = at..at.saturating_add(u64::from(layout::Thread::MAX_SIZE));
     Ok(ThreadState {
         at,
         next: field(fields.next),
@@ -141,6 +145,7 @@ pub fn thread_state(reader: &mut Reader<'_>, layout: &Layout, at: Addr) -> Resul
         // A C `unsigned long`, of which the upper half is never used.
         native_id: fields.native_id.map(|offset| u64::from(half(bytes, offset as usize))),
         frame,
+        on_stack: cframe.filter(|cframe| !inside.contains(cframe)),
         base: fields.base_frame.map(field).filter(|&base| base != 0),
     })
 }

@@ -4,6 +4,7 @@
 //! gives them to a [`py_spy_profile::Sink`]; [`Sampler::snapshot`] looks once at every thread.
 
 mod attach;
+mod c_stacks;
 mod clock;
 mod codes;
 mod control;

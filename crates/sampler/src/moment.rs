@@ -82,6 +82,8 @@ pub(crate) struct Watch {
     window: Window,
     effort: Effort,
     wanted: Vec<usize>,
+    /// Moments in a row at which nobody knew who holds the GIL.
+    unknown: u32,
     scratch: Vec<RawFrame>,
 }
 
@@ -111,6 +113,7 @@ impl Watch {
             moment: Moment::default(),
             effort: Effort::default(),
             wanted: Vec::new(),
+            unknown: 0,
             scratch: Vec::new(),
         })
     }
@@ -156,7 +159,12 @@ impl Watch {
 
     fn refresh_roster(&mut self) -> Result<bool, Unreadable> {
         let mut reader = Reader::new(&mut self.window, &self.memory, 0);
-        self.roster.refresh(&mut reader, &self.python.layout, self.python.runtime, &self.tasks)
+        self.roster.refresh(&mut reader, &self.python.layout, self.python.runtime, &self.tasks, &self.target)
+    }
+
+    fn is_settled(&mut self) -> Result<bool, Unreadable> {
+        let mut reader = Reader::new(&mut self.window, &self.memory, 0);
+        self.roster.is_settled(&mut reader, &self.python.layout)
     }
 
     /// A number that changes whenever a code object may have been freed.

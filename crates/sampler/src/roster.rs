@@ -1,10 +1,12 @@
 //! Who is there: the process's interpreters and thread states, and the kernel's threads that they belong to.
 
 use py_spy_address_space::Addr;
-use py_spy_python::layout::Layout;
+use py_spy_python::layout::{FrameSlot, Layout};
 use py_spy_python::{Gil, Interpreter, Reader, ThreadState, Unreadable, interpreters, thread_state, threads};
-use py_spy_target::Tasks;
+use py_spy_target::{Target, Tasks};
 use rustc_hash::FxHashMap;
+
+use crate::c_stacks::Stacks;
 
 /// Where glibc keeps the kernel's thread id in the `struct pthread` that `pthread_self()` points to (`nptl/descr.h`,
 /// x86-64; the same since 2.4). The struct starts with a pointer to itself, and has another one at 16.
@@ -41,6 +43,11 @@ pub(crate) struct Roster {
     newest_interpreter: Addr,
     /// Some member's thread could not be told, perhaps because it is just beginning: how many more looks it is worth.
     unsettled: u32,
+    /// Members that may pass from one thread to another: in 3.12 the thread state of a sub-interpreter names the thread
+    /// that made it, not the one that runs it, and only the C stack that it is on tells that one.
+    wanderers: Vec<usize>,
+    /// The threads' C stacks, when there are wanderers.
+    stacks: Option<Stacks>,
 }
 
 impl Roster {
@@ -51,13 +58,14 @@ impl Roster {
         layout: &Layout,
         runtime: Addr,
         tasks: &Tasks,
+        target: &Target,
     ) -> Result<bool, Unreadable> {
         let current = self.is_current(reader, layout, runtime)?;
         if current && self.unsettled == 0 {
             return Ok(false);
         }
         let looks = if current { self.unsettled - 1 } else { LOOKS_FOR_NEWCOMERS };
-        self.read(reader, layout, runtime, tasks)?;
+        self.read(reader, layout, runtime, tasks, target)?;
         self.unsettled = self.unsettled.min(looks);
         Ok(true)
     }
@@ -83,6 +91,7 @@ impl Roster {
         layout: &Layout,
         runtime: Addr,
         tasks: &Tasks,
+        target: &Target,
     ) -> Result<(), Unreadable> {
         // Until it is complete it is not current.
         self.newest_interpreter = 0;
@@ -96,12 +105,21 @@ impl Roster {
         self.by_tid.clear();
         self.by_state.clear();
         self.unsettled = 0;
+        self.wanderers.clear();
+        self.stacks = None;
         for (index, interpreter) in self.interpreters.iter().enumerate() {
             for state in threads(reader, layout, interpreter)?.into_iter().rev() {
-                let tid = thread_id(reader, &state).filter(|&tid| tasks.contains(tid));
-                if tid.is_none() {
-                    self.unsettled = LOOKS_FOR_NEWCOMERS;
-                }
+                let tid = if index > 0 && matches!(layout.thread.frame, FrameSlot::ThroughCFrame { .. }) {
+                    self.wanderers.push(self.members.len());
+                    let stacks = self.stacks.get_or_insert_with(|| Stacks::of(target, &self.members));
+                    state.on_stack.and_then(|place| stacks.thread_at(place))
+                } else {
+                    let tid = thread_id(reader, &state).filter(|&tid| tasks.contains(tid));
+                    if tid.is_none() {
+                        self.unsettled = LOOKS_FOR_NEWCOMERS;
+                    }
+                    tid
+                };
                 let member = Member { at: state.at, interpreter: index, id: state.id, tid };
                 self.by_state.insert(state.at, self.members.len());
                 if let Some(tid) = tid {
@@ -112,6 +130,25 @@ impl Roster {
         }
         self.newest_interpreter = newest;
         Ok(())
+    }
+
+    /// True when the wanderers are where they were when the lists were read. If not, the lists are read again at the next
+    /// refresh.
+    pub(crate) fn is_settled(&mut self, reader: &mut Reader<'_>, layout: &Layout) -> Result<bool, Unreadable> {
+        for &member in &self.wanderers {
+            let place = thread_state(reader, layout, self.members[member].at)?.on_stack;
+            let tid = place.and_then(|place| self.stacks.as_ref()?.thread_at(place));
+            if tid != self.members[member].tid {
+                self.unsettled = 1;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Has the lists read again at the next refresh.
+    pub(crate) fn doubt(&mut self) {
+        self.unsettled = self.unsettled.max(1);
     }
 
     /// The thread states of one of the kernel's threads, by interpreter: the outer one first.

@@ -164,6 +164,12 @@ impl Run<'_> {
         };
         for parts in self.order.chunk_by(same) {
             let member = roster.members[moment.parts[parts[0]].member];
+            let known = member.tid.map_or(1, |tid| roster.of_thread(tid).len());
+            if parts.len() < known && !self.options.gil_only {
+                // Under another GIL this thread has frames that could not be read: the rest is not its stack.
+                add(&self.control.dropped, 1);
+                continue;
+            }
             let active = member.tid.is_some_and(|tid| self.running.contains(&tid));
             add(&self.control.active, usize::from(active));
             let frames = parts.iter().flat_map(|&part| {

@@ -14,6 +14,9 @@ impl Watch {
         self.moment.clear();
         self.window.refill(&self.memory, (0, 0), &mut [])?;
         self.refresh_roster()?;
+        if !self.is_settled()? {
+            self.refresh_roster()?;
+        }
         let holders = self.holders();
         self.choose(wanted, |member| holders.contains(&member));
         let epoch = self.code_epoch();

@@ -20,6 +20,10 @@ const MAX_TRIES: u32 = 20;
 /// some nanoseconds; a chain that looks so each time really ends there (a generator that is a thread's first frame).
 const MAX_CUT_TRIES: u32 = 8;
 
+/// Moments in a row at which nobody knew the GIL's holder, before we give up to stop it: its thread's id can not be told
+/// (an old CPython with an unknown C library, or another PID namespace).
+const MAX_UNKNOWN: u32 = 10;
+
 /// How the thread that could move is kept from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Still {
@@ -40,6 +44,8 @@ enum Look {
     Moved,
     /// A stack did not reach its root, or could not be followed.
     Cut,
+    /// It can not be told which thread holds the GIL.
+    Unknown,
     /// The process can not be stopped.
     Denied,
 }
@@ -80,7 +86,7 @@ impl Watch {
             return Ok(Look::True);
         }
         let (frames, parts) = (self.moment.frames.len(), self.moment.parts.len());
-        let mut cut = 0;
+        let (mut cut, mut unknown) = (0, 0);
         for _ in 0..MAX_TRIES {
             self.moment.frames.truncate(frames);
             self.moment.parts.truncate(parts);
@@ -89,12 +95,17 @@ impl Watch {
             match look? {
                 Look::Moved => {}
                 Look::Cut => cut += 1,
+                Look::Unknown => unknown += 1,
                 look => return Ok(look),
             }
             self.effort.retries += 1;
         }
         self.moment.frames.truncate(frames);
         self.moment.parts.truncate(parts);
+        self.unknown = if unknown == MAX_TRIES { self.unknown + 1 } else { 0 };
+        if self.unknown >= MAX_UNKNOWN {
+            return Ok(Look::Denied);
+        }
         let under = self.wanted.iter().filter(|&&member| self.roster.gil_of(member) == Some(gil));
         self.moment.dropped += under.count().max(1);
         Ok(Look::True)
@@ -111,15 +122,17 @@ impl Watch {
         let bytes = &mut bytes[..tail.1];
         self.window.refill(&self.memory, tail, bytes)?;
         self.refresh_roster()?;
+        if !self.is_settled()? {
+            return Ok(Look::Moved);
+        }
         let (named, locked) = words(bytes);
-        let under = |roster: &crate::roster::Roster, member| roster.gil_of(member) == Some(gil);
         let state = self.roster.at(named);
         self.choose(wanted, |member| locked && Some(member) == state);
         let epoch = self.code_epoch();
         let mut whole = true;
         for index in 0..self.wanted.len() {
             let member = self.wanted[index];
-            if under(&self.roster, member) {
+            if self.roster.gil_of(member) == Some(gil) {
                 whole &= self.walk_one(member, locked && Some(member) == state, last, epoch);
             }
         }
@@ -177,7 +190,12 @@ impl Watch {
             self.renew_roster()?;
             return Ok(if self.roster.at(holder).is_some() { Err(Look::Moved) } else { Ok(Still::Nobody) });
         };
-        let Some(tid) = self.roster.members[member].tid else { return Ok(Err(Look::Denied)) };
+        let Some(tid) = self.roster.members[member].tid else {
+            // A thread that is just beginning, or one that we can not know.
+            self.roster.doubt();
+            self.renew_roster()?;
+            return Ok(Err(Look::Unknown));
+        };
         Ok(self.keep_thread_still(tid))
     }
 
