@@ -41,7 +41,8 @@ struct Abyss {
 
 #[test]
 fn a_stack_of_a_hundred_thousand_frames_is_whole() {
-    for interpreter in one_of_each_series() {
+    // Its length is what counts, and it takes its time.
+    for interpreter in one_of_each_series().into_iter().filter(|known| known.environment.is_empty()) {
         let mut command = python(interpreter);
         let name = format!("{interpreter} abyss.py");
         let mut program = Running::start(&name, command.arg(common::program("abyss")).arg(DEPTH.to_string()));

@@ -1,0 +1,86 @@
+//! A recording that goes on while a test does something to it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+use crate::common::py_spy;
+
+/// A running `py-spy record`; it is killed when this is dropped.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    child: Child,
+    errors: BufReader<ChildStderr>,
+    log: String,
+}
+
+impl Recorder {
+    /// Starts it in a process group of its own. `prepare` can set its streams.
+    pub(super) fn start(words: &[&str], prepare: impl FnOnce(&mut Command)) -> Recorder {
+        let mut command = py_spy(&[&["record"], words].concat());
+        // Its log says when it has found Python.
+        command.env("RUST_LOG", "info").process_group(0).stderr(Stdio::piped());
+        prepare(&mut command);
+        let mut child = command.spawn().expect("py-spy starts");
+        let errors = BufReader::new(child.stderr.take().expect("it is a pipe"));
+        Recorder { child, errors, log: String::new() }
+    }
+
+    /// Waits until it samples.
+    pub(super) fn wait_until_it_samples(&mut self) {
+        while !self.log.contains("] CPython 3.") {
+            let length = self.errors.read_line(&mut self.log).expect("UTF-8");
+            assert!(length > 0, "it ended early: {}", self.log);
+        }
+        // The thread that samples sleeps between two samples: the kernel counts how often it ran.
+        let before = self.sampler_runs();
+        while self.sampler_runs() < before + 10 {
+            std::thread::yield_now();
+        }
+    }
+
+    fn sampler_runs(&self) -> u64 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs").flatten();
+        let sampler = tasks.map(|task| task.path()).find(|task| {
+            fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == "sampler")
+        });
+        let schedstat = sampler.and_then(|task| fs::read_to_string(task.join("schedstat")).ok());
+        let schedstat = schedstat.unwrap_or_else(|| panic!("it does not sample any more: {}", self.log));
+        schedstat.split_whitespace().nth(2).and_then(|runs| runs.parse().ok()).expect("three numbers")
+    }
+
+    /// Sends a signal to it alone.
+    pub(super) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("it runs");
+    }
+
+    /// Sends a signal to its process group, as a terminal does.
+    pub(super) fn signal_group(&self, signal: Signal) {
+        killpg(Pid::from_raw(self.child.id() as i32), signal).expect("it runs");
+    }
+
+    /// Its standard streams.
+    pub(super) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Waits for its end: its status and what it said, without its log.
+    pub(super) fn wait(mut self) -> (ExitStatus, String) {
+        while self.errors.read_line(&mut self.log).expect("UTF-8") > 0 {}
+        let status = self.child.wait().expect("our child");
+        let said = self.log.lines().filter(|line| !line.starts_with('['));
+        (status, said.flat_map(|line| [line, "\n"]).collect())
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
