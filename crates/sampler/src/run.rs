@@ -133,7 +133,8 @@ impl Run<'_> {
         self.cpu_time = now.unwrap_or(0);
         self.running.clear();
         if idle {
-            return Some(false);
+            // An exec uses CPU time, but it may all have been used before we looked.
+            return (!self.watch.memory.is_replaced()).then_some(false);
         }
         self.watch.tasks.refresh().ok()?;
         if !self.options.gil_only {
@@ -162,6 +163,11 @@ impl Run<'_> {
             let of = |part| thread_of(moment, &roster.members, part).0;
             of(*a) == of(*b)
         };
+        let outer = |parts: &[usize]| roster.members[moment.parts[parts[0]].member];
+        self.members.extend(self.order.chunk_by(same).map(outer));
+        // First: from a thread's first sample on it has its name.
+        let labels = self.options.thread_frames;
+        self.threads.name(&self.members, target.pid, labels, roster, memory, layout, namer.tables);
         for parts in self.order.chunk_by(same) {
             let member = roster.members[moment.parts[parts[0]].member];
             let known = member.tid.map_or(1, |tid| roster.of_thread(tid).len());
@@ -177,8 +183,7 @@ impl Run<'_> {
                 moment.frames[part.first..part.end].iter().rev()
             });
             let moving = parts.iter().any(|&part| moment.parts[part].moving);
-            let seen = self.threads.entry(&member, target.pid, self.options.thread_frames, namer.tables);
-            self.members.push(member);
+            let seen = self.threads.entry(&member, target.pid, labels, namer.tables);
             let (root, thread) = (seen.label, seen.id);
             let stack = match seen.path.push(root, frames, &mut namer) {
                 Ok(stack) if moving => with_moving(namer.tables, stack.or(root)),
@@ -195,7 +200,6 @@ impl Run<'_> {
                 return Some(End::Sink);
             }
         }
-        self.threads.name(&self.members, roster, memory, layout, self.tables);
         None
     }
 }

@@ -11,9 +11,11 @@ use rustc_hash::FxHashMap;
 use crate::roster::{Member, Roster};
 use crate::stacks::Path;
 
-/// Names are looked up again at most this often while some thread has none: `threading` may be imported late, and a
-/// thread is named a little after it begins.
-const LOOK_UP_EVERY: Duration = Duration::from_millis(100);
+/// Names are looked up again at most this often: when a thread is new, while some thread has none (it is named a little
+/// after it begins), and when `threading` probably does not know it (but may be imported late).
+const LOOK_UP_NEW: Duration = Duration::from_millis(10);
+const LOOK_UP_AGAIN: Duration = Duration::from_millis(100);
+const LOOK_UP_UNKNOWN: Duration = Duration::from_secs(1);
 
 /// A thread that still has no name after this many looks is one that `threading` does not know.
 const MAX_LOOKS: u32 = 20;
@@ -49,26 +51,28 @@ impl ThreadTable {
     }
 
     /// Gives names to the members that have none yet, if it is time to look for them.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a sampler that this uses side by side")]
     pub(crate) fn name(
         &mut self,
         members: &[Member],
+        pid: u32,
+        labels: bool,
         roster: &Roster,
         memory: &dyn Memory,
         layout: &Layout,
         tables: &mut Tables,
     ) {
-        let key = |member: &Member| member.tid.map_or(member.id, u64::from);
-        let unnamed = |seen: &Seen| !seen.named && seen.looks < MAX_LOOKS;
-        if !members.iter().any(|member| self.seen.get(&key(member)).is_some_and(unnamed)) {
-            return;
-        }
-        if self.looked.is_none_or(|at| at.elapsed() >= LOOK_UP_EVERY) {
+        let wait = members.iter().filter_map(|member| self.entry(member, pid, labels, tables).wait()).min();
+        let Some(wait) = wait else { return };
+        let look = self.looked.is_none_or(|at| at.elapsed() >= wait);
+        if look {
             self.looked = Some(Instant::now());
             self.names = read_names(roster, memory, layout);
         }
         for member in members {
-            let Some(seen) = self.seen.get_mut(&key(member)).filter(|seen| unnamed(seen)) else { continue };
-            seen.looks += 1;
+            let key = member.tid.map_or(member.id, u64::from);
+            let Some(seen) = self.seen.get_mut(&key).filter(|seen| !seen.named) else { continue };
+            seen.looks += u32::from(look);
             let interpreter = roster.interpreters[member.interpreter].at;
             if let Some(name) = self.names.get(&(interpreter, member.id)) {
                 seen.named = true;
@@ -77,6 +81,18 @@ impl ThreadTable {
                     seen.label = Some(label(tables, seen.id));
                 }
             }
+        }
+    }
+}
+
+impl Seen {
+    /// How long after a look for names the next one is worth it for this thread.
+    fn wait(&self) -> Option<Duration> {
+        match self.looks {
+            _ if self.named => None,
+            0 => Some(LOOK_UP_NEW),
+            1..MAX_LOOKS => Some(LOOK_UP_AGAIN),
+            _ => Some(LOOK_UP_UNKNOWN),
         }
     }
 }
