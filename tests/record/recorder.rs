@@ -45,9 +45,9 @@ impl Recorder {
 
     fn sampler_runs(&self) -> u64 {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs").flatten();
-        let sampler = tasks.map(|task| task.path()).find(|task| {
-            fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == "sampler")
-        });
+        let sampler = tasks
+            .map(|task| task.path())
+            .find(|task| fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == "sampler"));
         let schedstat = sampler.and_then(|task| fs::read_to_string(task.join("schedstat")).ok());
         let schedstat = schedstat.unwrap_or_else(|| panic!("it does not sample any more: {}", self.log));
         schedstat.split_whitespace().nth(2).and_then(|runs| runs.parse().ok()).expect("three numbers")
