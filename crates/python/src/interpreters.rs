@@ -2,6 +2,7 @@
 
 use py_spy_address_space::Addr;
 
+use crate::circle::Circle;
 use crate::layout::{self, FrameSlot, Layout};
 use crate::object::{Unreadable, add, half, word};
 use crate::stack::Reader;
@@ -59,9 +60,10 @@ pub struct ThreadState {
 pub fn interpreters(reader: &mut Reader<'_>, layout: &Layout, runtime: Addr) -> Result<Vec<Interpreter>, Unreadable> {
     let fields = &layout.interpreter;
     let mut found = Vec::new();
+    let mut circle = Circle::default();
     let mut next = reader.word(add(runtime, layout.runtime.interpreters_head)?)?;
     while next != 0 {
-        if found.len() >= MAX_INTERPRETERS {
+        if found.len() >= MAX_INTERPRETERS || circle.closes(next) {
             return Err(Unreadable::Nonsense("the list of interpreters", next));
         }
         let at = next;
@@ -106,9 +108,10 @@ pub fn threads(
     interpreter: &Interpreter,
 ) -> Result<Vec<ThreadState>, Unreadable> {
     let mut found = Vec::new();
+    let mut circle = Circle::default();
     let mut next = interpreter.threads_head;
     while next != 0 {
-        if found.len() >= MAX_THREADS {
+        if found.len() >= MAX_THREADS || circle.closes(next) {
             return Err(Unreadable::Nonsense("the list of threads", next));
         }
         let state = thread_state(reader, layout, next)?;

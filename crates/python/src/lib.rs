@@ -4,6 +4,7 @@
 //! file and a recording in a test are the same. All that is read is hostile: any bytes give an answer or an
 //! [`Unreadable`], in bounded time and memory.
 
+mod circle;
 mod code;
 mod find;
 mod interpreters;

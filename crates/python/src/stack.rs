@@ -2,6 +2,7 @@
 
 use py_spy_address_space::{Addr, Fault, Memory, Window};
 
+use crate::circle::Circle;
 use crate::layout::{Entry, Frame, Layout, Position, Root};
 use crate::object::{Unreadable, half, word};
 
@@ -74,16 +75,11 @@ pub fn walk(
     let mut bytes = [0; Frame::MAX_SIZE as usize];
     let bytes = bytes.get_mut(..layout.frame.size as usize).unwrap_or(&mut []);
     let mut next = innermost;
-    // Brent's way to notice a circle: one remembered address, moved at each power of two.
-    let (mut seen, mut until) = (0, 1);
+    let mut circle = Circle::default();
     let mut root = true;
     while next != 0 {
-        let count = frames.len() - first;
-        if next == seen || count >= MAX_FRAMES {
+        if frames.len() - first >= MAX_FRAMES || circle.closes(next) {
             return Err(Unreadable::Nonsense("a chain of frames", next));
-        }
-        if count == until {
-            (seen, until) = (next, until * 2);
         }
         reader.read(next, bytes)?;
         let (frame, previous) = parse(&layout.frame, layout.code.bytecode, next, bytes);

@@ -13,6 +13,10 @@ use crate::file_names::FileNames;
 /// interpreter). The interpreter leaves them out of tracebacks too.
 const IMPORT_MACHINERY: &str = "<frozen importlib._bootstrap";
 
+/// The interpreter's own code objects have no file but this: the frame under an `__init__` that a class is called
+/// through (`_Py_InitCleanup` in `Python/specialize.c`, 3.12+). The interpreter leaves such frames out of tracebacks too.
+const OWN_CODE: &str = "__init__";
+
 /// What a frame of the interpreter's own is called where it has no name.
 const SHIM: &str = "<shim>";
 
@@ -119,7 +123,7 @@ impl Codes {
                     name: tables.string(&code.name),
                     file: tables.string(&code.filename),
                     short_file: tables.string(short),
-                    hidden: code.filename.starts_with(IMPORT_MACHINERY),
+                    hidden: code.filename.starts_with(IMPORT_MACHINERY) || code.filename == OWN_CODE,
                     frames: FxHashMap::default(),
                     code,
                 })

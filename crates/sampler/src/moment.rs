@@ -162,6 +162,15 @@ impl Watch {
         self.roster.refresh(&mut reader, &self.python.layout, self.python.runtime, &self.tasks, &self.target)
     }
 
+    /// Has the lists read again if a wanted thread is not in them.
+    fn look_for(&mut self, wanted: Wanted<'_>) {
+        if let Wanted::Threads(tids) = wanted
+            && tids.iter().fold(false, |any, &tid| any | self.roster.looks_for(tid))
+        {
+            self.roster.doubt();
+        }
+    }
+
     fn is_settled(&mut self) -> Result<bool, Unreadable> {
         let mut reader = Reader::new(&mut self.window, &self.memory, 0);
         self.roster.is_settled(&mut reader, &self.python.layout)

@@ -16,6 +16,12 @@ const PTHREAD_SELF: [usize; 2] = [0, 16];
 /// A thread state whose thread can not be told is looked at again this often: it is listed before its thread begins.
 const LOOKS_FOR_NEWCOMERS: u32 = 16;
 
+/// After that a thread that is not in the lists is looked for once in so many times.
+const LOOKS_BETWEEN: u32 = 64;
+
+/// Strangers that are remembered; then all are forgotten.
+const MAX_STRANGERS: usize = 1 << 12;
+
 /// A thread state that is there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Member {
@@ -25,6 +31,8 @@ pub(crate) struct Member {
     pub(crate) interpreter: usize,
     /// `pthread_self()`.
     pub(crate) id: u64,
+    /// What the thread state has for the kernel's id, true or not.
+    native_id: Option<u64>,
     /// The kernel's id, if it is one of this process's threads.
     pub(crate) tid: Option<u32>,
 }
@@ -39,6 +47,8 @@ pub(crate) struct Roster {
     /// The locks that there are, each once; `None` stands for interpreters that run without one.
     pub(crate) gils: Vec<Option<Gil>>,
     by_tid: FxHashMap<u32, Vec<usize>>,
+    /// How often each thread that is not in the lists was looked for.
+    strangers: FxHashMap<u32, u32>,
     by_state: FxHashMap<Addr, usize>,
     newest_interpreter: Addr,
     /// Some member's thread could not be told, perhaps because it is just beginning: how many more looks it is worth.
@@ -120,7 +130,7 @@ impl Roster {
                     }
                     tid
                 };
-                let member = Member { at: state.at, interpreter: index, id: state.id, tid };
+                let member = Member { at: state.at, interpreter: index, id: state.id, native_id: state.native_id, tid };
                 self.by_state.insert(state.at, self.members.len());
                 if let Some(tid) = tid {
                     self.by_tid.entry(tid).or_default().push(self.members.len());
@@ -144,6 +154,21 @@ impl Roster {
             }
         }
         Ok(true)
+    }
+
+    /// True when it is worth to read the lists again for a thread that is not in them: the first times, and now and then.
+    /// The head of a list does not always tell of a newcomer, whose state may lie where that of another one lay. A thread
+    /// that runs no Python is never in them.
+    pub(crate) fn looks_for(&mut self, tid: u32) -> bool {
+        if self.by_tid.contains_key(&tid) {
+            return false;
+        }
+        if self.strangers.len() >= MAX_STRANGERS {
+            self.strangers.clear();
+        }
+        let looks = self.strangers.entry(tid).or_default();
+        *looks += 1;
+        *looks <= LOOKS_FOR_NEWCOMERS || *looks % LOOKS_BETWEEN == 0
     }
 
     /// Has the lists read again at the next refresh.
@@ -175,7 +200,9 @@ impl Roster {
     ) -> Result<Option<ThreadState>, Unreadable> {
         let known = &self.members[member];
         let state = thread_state(reader, layout, known.at)?;
-        let same = state.id == known.id && state.interpreter == self.interpreters[known.interpreter].at;
+        let same = state.id == known.id
+            && state.native_id == known.native_id
+            && state.interpreter == self.interpreters[known.interpreter].at;
         Ok(same.then_some(state))
     }
 }

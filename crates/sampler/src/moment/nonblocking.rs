@@ -12,6 +12,7 @@ impl Watch {
     /// Fills the moment without stopping anything.
     pub(super) fn take_nonblocking(&mut self, wanted: Wanted<'_>) -> Result<(), Unreadable> {
         self.moment.clear();
+        self.look_for(wanted);
         self.window.refill(&self.memory, (0, 0), &mut [])?;
         self.refresh_roster()?;
         if !self.is_settled()? {

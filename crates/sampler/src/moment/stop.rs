@@ -54,6 +54,7 @@ impl Watch {
     /// Fills the moment, stopping the GIL's holder for one copy.
     pub(super) fn take_stopping(&mut self, wanted: Wanted<'_>) -> Result<(), Unreadable> {
         self.moment.clear();
+        self.look_for(wanted);
         let unknown = match wanted {
             // If one of them is known, looking at it will show the others too.
             Wanted::Threads(tids) => tids.iter().all(|&tid| self.roster.of_thread(tid).is_empty()),
@@ -196,7 +197,13 @@ impl Watch {
             self.renew_roster()?;
             return Ok(Err(Look::Unknown));
         };
-        Ok(self.keep_thread_still(tid))
+        let still = self.keep_thread_still(tid);
+        if still == Err(Look::Moved) {
+            // It has ended, and its state may be another's by now.
+            self.roster.doubt();
+            self.renew_roster()?;
+        }
+        Ok(still)
     }
 
     fn keep_thread_still(&mut self, tid: u32) -> Result<Still, Look> {

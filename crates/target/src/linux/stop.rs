@@ -88,7 +88,8 @@ impl Stopper {
             self.held = Some((tid, report));
             return Ok(());
         }
-        let refusal = |errno| if errno == Errno::ESRCH { Refusal::Gone } else { Refusal::Denied };
+        // A thread that is just ending says EPERM too.
+        let refusal = |errno| if errno == Errno::ESRCH || is_ended(tid) { Refusal::Gone } else { Refusal::Denied };
         let pid = Pid::from_raw(tid as i32);
         ptrace::seize(pid, ptrace::Options::empty()).map_err(refusal)?;
         // From here on the thread is ours and must be let go whatever happens.
@@ -201,6 +202,12 @@ fn report(tid: u32, keep: bool) -> Report {
         // A stop that we asked for, or job control, has an event in the second byte; else it is a signal on its way.
         Ok(Some((_, status))) => Report::Stopped(if status >> 8 == 0 { Signal::try_from(status).ok() } else { None }),
     }
+}
+
+/// True when a thread has ended, whether or not somebody has taken note.
+fn is_ended(tid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{tid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with(['Z', 'X', 'x']))
 }
 
 /// True when a process is our child, so that its status is wanted by ourselves.
