@@ -1,10 +1,11 @@
 //! Chores of this repository that are no part of the program.
 
+mod fixtures;
 mod layouts;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask layouts [--check]";
+const USAGE: &str = "usage: cargo xtask layouts [--check] | fixtures";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -12,6 +13,7 @@ fn main() -> Result<()> {
     match arguments[..] {
         ["layouts"] => layouts::write(),
         ["layouts", "--check"] => layouts::check(),
+        ["fixtures"] => fixtures::write(),
         _ => bail!(USAGE),
     }
 }

@@ -35,14 +35,14 @@ impl Rules {
         self.extents.contains_key(bare(function))
     }
 
-    fn may_call(&self, caller: &str, line: u32, callee: &str) -> bool {
-        let call = |callee: &str| self.calls.contains(&(caller.to_owned(), line, callee.to_owned()));
-        match (self.knows(caller), self.knows(callee)) {
+    fn may_call(&self, caller: &str, line: u32, called: &str) -> bool {
+        let call = |name: &str| self.calls.contains(&(caller.to_owned(), line, name.to_owned()));
+        match (self.knows(caller), self.knows(called)) {
             // The standard library has rules of its own.
-            (false, false) if caller != "<module>" && !callee.starts_with('<') => true,
-            (false, true) if caller == "run" => callee.starts_with("root_"),
+            (false, false) if caller != "<module>" && !called.starts_with('<') => true,
+            (false, true) if caller == "run" => called.starts_with("root_"),
             (_, false) if call("*") => true,
-            _ => call(callee),
+            _ => call(called),
         }
     }
 
@@ -54,9 +54,9 @@ impl Rules {
             return Some(format!("{root} is no root"));
         }
         for pair in stack.windows(2) {
-            let (caller, line, callee) = (pair[0].0.as_ref(), pair[0].1, pair[1].0.as_ref());
-            if !self.may_call(bare(caller), line, bare(callee)) {
-                return Some(format!("{caller} does not call {callee} in line {line}"));
+            let (caller, line, called) = (pair[0].0.as_ref(), pair[0].1, pair[1].0.as_ref());
+            if !self.may_call(bare(caller), line, bare(called)) {
+                return Some(format!("{caller} does not call {called} in line {line}"));
             }
         }
         stack.iter().find_map(|(name, line)| {

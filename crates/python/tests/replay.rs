@@ -1,0 +1,63 @@
+//! Recorded programs of every series, read again to exactly what each said of itself. Needs no interpreter.
+
+mod recorded;
+
+use std::ops::Range;
+
+use py_spy_address_space::{Addr, PAGE};
+use py_spy_python::{Binary, NotPython, find};
+use recorded::look::{Met, Start, look};
+use recorded::{NAMES, load};
+
+#[test]
+fn every_series_is_read_to_what_it_said_of_itself() {
+    for name in NAMES {
+        let recorded = load(name);
+        let series = recorded.truth.lines().next().expect("a version").trim_start_matches("version ");
+        assert!(series.starts_with(name.trim_end_matches('t')), "{name} is a recording of {series}");
+        assert!(recorded.truth.contains("𠀀𠀁") && recorded.truth.contains("lone_\\udc80"), "{name}");
+        assert!(recorded.truth.matches("  recursion ").count() == 41, "{name}");
+        let seen = look(&recorded.memory, &recorded.start, &mut Met::default());
+        assert_eq!(seen.as_deref(), Ok(recorded.truth.as_str()), "{name}");
+    }
+}
+
+#[test]
+fn without_symbols_what_publishes_itself_is_found_all_the_same() {
+    for name in NAMES {
+        let mut recorded = load(name);
+        let runtime = recorded.start.runtime.take().expect("an address");
+        let page = runtime - runtime % PAGE as Addr;
+        let data: Range<Addr> = page - 3 * PAGE as Addr..page + 2 * PAGE as Addr;
+        let binary = Binary { path: "/x".to_owned(), initialize: true, data: [data].into(), ..Binary::default() };
+        for page in [page - 3 * PAGE as Addr, page - 2 * PAGE as Addr, page - PAGE as Addr, page + PAGE as Addr] {
+            recorded.memory.page(page);
+        }
+        let found = find(&recorded.memory, &[binary]);
+        match name.trim_start_matches("3.").trim_end_matches('t').parse() {
+            Ok(13..) => assert_eq!(found.map(|python| python.runtime), Ok(runtime), "{name}"),
+            // Before there is nothing to be found by.
+            _ => assert!(matches!(found, Err(NotPython::Version(_))), "{name}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let recorded = load("3.13");
+    let nowhere = Start { runtime: Some(0x1000), ..Start::default() };
+    let nothing = Start { runtime: None, ..Start::default() };
+    for start in [nowhere, nothing] {
+        assert!(look(&recorded.memory, &start, &mut Met::default()).is_err());
+    }
+    // A runtime that is all zero has not been initialised.
+    let mut recorded = load("3.12");
+    let runtime = recorded.start.runtime.expect("an address");
+    recorded.memory.pages.retain(|&page, _| page == runtime - runtime % PAGE as Addr);
+    recorded.memory.page(runtime).fill(0);
+    recorded.memory.page(runtime + PAGE as Addr).fill(0);
+    recorded.start.version = None;
+    let path = "/python3.12".to_owned();
+    let binary = Binary { path, runtime: Some(runtime), ..Binary::default() };
+    assert!(matches!(find(&recorded.memory, &[binary]), Err(NotPython::Early | NotPython::Memory(_))));
+}

@@ -1,0 +1,153 @@
+//! `cargo xtask fixtures`: records what a fixed program has in memory, as far as we read it, with one interpreter of
+//! each series that is here, into `crates/python/tests/fixtures/`.
+//!
+//! `3.X.mem` is the memory, `3.X.txt` what the program says of itself. Whole pages are read; of them only the bytes are
+//! kept without which the reading would come out otherwise, so that the files are small and say nothing of the machine.
+
+#[path = "../../crates/python/tests/recorded/look.rs"]
+mod look;
+#[path = "../../crates/python/tests/recorded/padded.rs"]
+mod padded;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use look::{Met, Start, look};
+use padded::Padded;
+use py_spy_address_space::{Addr, Image, PAGE, Recorder, Recording, modules};
+use py_spy_target::{Live, Target};
+use py_spy_test_programs::{Interpreter, one_of_each_series};
+
+/// Runs the program as if it were elsewhere.
+const RUN: &str = "import sys
+exec(compile(open(sys.argv[1], encoding='utf-8').read(), '/srv/app/still.py', 'exec'))";
+
+/// Bytes that are kept or not as a whole.
+const GRAIN: usize = 8;
+
+/// Writes a fixture for each interpreter.
+pub(crate) fn write() -> Result<()> {
+    for interpreter in one_of_each_series() {
+        // Switches make no other layout, and so no other recording.
+        if interpreter.environment.is_empty() {
+            fixture(interpreter).with_context(|| format!("recording {interpreter}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Ends the program whatever happens.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn fixture(interpreter: &Interpreter) -> Result<()> {
+    let script = root().join("crates/test-programs/programs/still.py");
+    let mut command = Command::new(&interpreter.program);
+    command.args(["-I", "-B", "-c", RUN]).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = Running(command.spawn()?);
+    let output = running.0.stdout.take().context("no output")?;
+    let mut truth = String::new();
+    for line in BufReader::new(output).lines() {
+        match line?.as_str() {
+            "ready" => break,
+            line => truth.extend([line, "\n"]),
+        }
+    }
+    let (start, memory) = open(running.0.id())?;
+    let recorder = Recorder::new(memory);
+    let seen = look(&recorder, &start, &mut Met::default()).map_err(anyhow::Error::msg)?;
+    ensure!(seen == truth, "it says of itself:\n{truth}\nand we see:\n{seen}");
+    let recording = reduce(&recorder.recording(), &start, &truth)?;
+
+    let suffix = if interpreter.free_threaded { "t" } else { "" };
+    let path = root().join(format!("crates/python/tests/fixtures/3.{}{suffix}", interpreter.minor()));
+    let with = |ending: &str| PathBuf::from(format!("{}.{ending}", path.display()));
+    let bytes = recording.to_bytes();
+    let hex = |address: Option<Addr>| address.map_or("-".to_owned(), |address| format!("{address:x}"));
+    let head = format!("file {}\nruntime {}\nversion at {}\n", start.name, hex(start.runtime), hex(start.version));
+    std::fs::write(with("mem"), &bytes)?;
+    std::fs::write(with("txt"), head + &truth)?;
+    say(&format!("{}: {} bytes, from {interpreter}", with("mem").display(), bytes.len()));
+    Ok(())
+}
+
+/// The program's memory, and where CPython is in it.
+fn open(pid: u32) -> Result<(Start, Live)> {
+    let target = Target::find(pid)?;
+    let mappings = target.mappings()?;
+    for module in modules(&mappings) {
+        let Ok(image) = Image::read(target.open_module(&module)?, &["_PyRuntime", "Py_Version"]) else { continue };
+        let Some(bias) = image.load_bias(&module) else { continue };
+        let address = |name: &str| image.symbol(name).map(|symbol| symbol.address.wrapping_add(bias));
+        if let Some(runtime) = address("_PyRuntime") {
+            let name = module.path.rsplit('/').next().unwrap_or_default().to_owned();
+            let start = Start { name, runtime: Some(runtime), version: address("Py_Version") };
+            return Ok((start, Live::open(pid, module.mappings[0].range.start)?));
+        }
+    }
+    bail!("no mapped file has _PyRuntime")
+}
+
+/// Leaves out all bytes whose being zero makes no difference.
+fn reduce(recording: &Recording, start: &Start, truth: &str) -> Result<Recording> {
+    let mut padded = Padded::new(recording);
+    let same = |padded: &Padded| look(padded, start, &mut Met::default()).is_ok_and(|seen| seen == truth);
+    ensure!(same(&padded), "the recording does not give what it was made from");
+    let pages: Vec<Addr> = padded.pages.keys().copied().collect();
+    for page in pages {
+        // Halves that do not matter are cleared, others are halved again.
+        let mut parts = vec![(0, PAGE)];
+        while let Some((first, len)) = parts.pop() {
+            let old = padded.page(page)[first..first + len].to_vec();
+            if old.iter().all(|&byte| byte == 0) {
+                continue;
+            }
+            padded.page(page)[first..first + len].fill(0);
+            if same(&padded) {
+                continue;
+            }
+            padded.page(page)[first..first + len].copy_from_slice(&old);
+            if len > GRAIN {
+                parts.extend([(first, len / 2), (first + len / 2, len / 2)]);
+            }
+        }
+    }
+    let mut reduced = Recording::default();
+    for (&at, page) in &padded.clone().pages {
+        if page.iter().all(|&byte| byte == 0) {
+            padded.pages.remove(&at);
+            if same(&padded) {
+                continue;
+            }
+            // That it is there is what matters.
+            padded.page(at);
+            reduced.put(at, &page[..GRAIN]);
+        }
+        for (grain, at) in page.chunks(GRAIN).zip((at..).step_by(GRAIN)) {
+            if grain.iter().any(|&byte| byte != 0) {
+                reduced.put(at, grain);
+            }
+        }
+    }
+    ensure!(same(&Padded::new(&reduced)), "the reduced recording does not give what it was made from");
+    Ok(reduced)
+}
+
+/// Tells the one who ran this.
+#[expect(clippy::print_stderr, reason = "a chore that is run by hand")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}
