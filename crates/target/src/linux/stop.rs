@@ -14,6 +14,9 @@ use nix::unistd::Pid;
 /// not run another instruction of the program before it stops, so its memory is still.
 const REPORT_WITHIN: Duration = Duration::from_micros(30);
 
+/// A thread that is to run one instruction does so within this time, or is given up: it may have to wait for a CPU.
+const STEP_WITHIN: Duration = Duration::from_millis(20);
+
 /// A late report is looked for at least this often: another thread of ours may have taken the signal that tells of it.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
@@ -37,7 +40,7 @@ enum Report {
     Ended,
 }
 
-/// Stops one thread at a time, and lets it go. Between two holds nothing is attached: a thread that stays attached
+/// Stops threads and lets them go. Between two holds nothing is attached: a thread that stays attached
 /// stops at each signal, holds up an exec and delays its parent's `wait`.
 ///
 /// Use it from one thread only: the kernel takes orders for a stopped thread only from the one that stopped it.
@@ -45,11 +48,14 @@ enum Report {
 pub struct Stopper {
     /// The process, if it is our own child: whoever started it wants its exit status, so its leader is not reaped here.
     child: Option<u32>,
-    held: Option<(u32, Report)>,
+    held: Vec<(u32, Report)>,
     /// Threads that were told to stop and let go before they reported it. They are detached as soon as they do.
     pending: Vec<u32>,
-    /// With one CPU whoever asks runs on it, so nobody else does: waiting for a report is of no use.
-    one_cpu: bool,
+    /// Threads that were told to run one instruction: the SIGTRAP that tells of it is none of theirs.
+    stepped: Vec<u32>,
+    /// The CPU that we run on, if we may use one only. A thread that may use only that one too does not run while we
+    /// do: waiting for its report is of no use.
+    only_cpu: Option<usize>,
     signals: SigSet,
 }
 
@@ -66,18 +72,24 @@ pub fn block_child_signals() {
 impl Stopper {
     /// For the threads of a process. Blocks SIGCHLD for the calling thread, which is how it hears of late stops.
     pub fn new(pid: u32) -> Stopper {
-        let cpus = sched_getaffinity(Pid::from_raw(0));
-        let count = |set: &CpuSet| (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false)).count();
-        let one_cpu = cpus.as_ref().map(count) == Ok(1);
         let mut signals = SigSet::empty();
         signals.add(Signal::SIGCHLD);
         block_child_signals();
-        Stopper { child: is_child(pid).then_some(pid), held: None, pending: Vec::new(), one_cpu, signals }
+        Stopper {
+            child: is_child(pid).then_some(pid),
+            held: Vec::new(),
+            pending: Vec::new(),
+            stepped: Vec::new(),
+            only_cpu: only_cpu(0),
+            signals,
+        }
     }
 
-    /// Makes sure that a thread can not move until [`Stopper::release`].
+    /// Makes sure that a thread can not move until [`Stopper::release`]. Those that are held already stay so.
     pub fn hold(&mut self, tid: u32) -> Result<(), Refusal> {
-        self.release();
+        if self.held.iter().any(|held| held.0 == tid) {
+            return Ok(());
+        }
         if let Some(at) = self.pending.iter().position(|&pending| pending == tid) {
             // Still on its way to the stop that it was told to make: its memory is as still as it gets.
             self.pending.swap_remove(at);
@@ -85,7 +97,7 @@ impl Stopper {
             if report == Report::Ended {
                 return Err(Refusal::Gone);
             }
-            self.held = Some((tid, report));
+            self.held.push((tid, report));
             return Ok(());
         }
         // A thread that is just ending says EPERM too.
@@ -93,55 +105,94 @@ impl Stopper {
         let pid = Pid::from_raw(tid as i32);
         ptrace::seize(pid, ptrace::Options::empty()).map_err(refusal)?;
         // From here on the thread is ours and must be let go whatever happens.
-        self.held = Some((tid, Report::None));
         if let Err(errno) = ptrace::interrupt(pid) {
-            self.release();
+            self.pending.push(tid);
+            self.collect();
             return Err(refusal(errno));
         }
+        let wait = self.only_cpu.is_none() || self.only_cpu != only_cpu(tid);
         let asked = Instant::now();
         loop {
             match self.report(tid) {
-                Report::Ended => {
-                    self.held = None;
-                    return Err(Refusal::Gone);
-                }
-                Report::None if !self.one_cpu && asked.elapsed() < REPORT_WITHIN => std::hint::spin_loop(),
+                Report::Ended => return Err(Refusal::Gone),
+                Report::None if wait && asked.elapsed() < REPORT_WITHIN => std::hint::spin_loop(),
                 report => {
-                    self.held = Some((tid, report));
+                    self.held.push((tid, report));
                     return Ok(());
                 }
             }
         }
     }
 
-    fn report(&self, tid: u32) -> Report {
-        report(tid, self.child == Some(tid))
+    /// Lets a held thread run one instruction. False when it does not: it has ended, or does not get a CPU for long.
+    pub fn step(&mut self, tid: u32) -> bool {
+        let Some(at) = self.held.iter().position(|held| held.0 == tid) else { return false };
+        let Report::Stopped(signal) = self.await_report(at) else { return false };
+        if ptrace::step(Pid::from_raw(tid as i32), signal).is_err() {
+            return false;
+        }
+        self.held[at].1 = Report::None;
+        self.stepped.push(tid);
+        matches!(self.await_report(at), Report::Stopped(_))
     }
 
-    /// Lets the held thread go, if there is one.
-    pub fn release(&mut self) {
-        let Some((tid, report)) = self.held.take() else { return };
-        match report {
-            Report::Stopped(signal) => let_go(tid, signal),
-            Report::Ended => {}
-            Report::None => {
-                self.pending.push(tid);
-                self.collect();
+    /// Waits for the report of a held thread, but not for ever.
+    fn await_report(&mut self, at: usize) -> Report {
+        let asked = Instant::now();
+        loop {
+            let (tid, known) = self.held[at];
+            let report = if known == Report::None { self.report(tid) } else { known };
+            self.held[at].1 = report;
+            let waited = asked.elapsed();
+            if report != Report::None || waited >= STEP_WITHIN {
+                return report;
             }
+            if waited >= REPORT_WITHIN || self.only_cpu.is_some() {
+                self.await_child_signal(LOOK_AGAIN);
+            }
+        }
+    }
+
+    fn report(&mut self, tid: u32) -> Report {
+        let report = report(tid, self.child == Some(tid));
+        if report != Report::None
+            && let Some(at) = self.stepped.iter().position(|&stepped| stepped == tid)
+        {
+            self.stepped.swap_remove(at);
+            if report == Report::Stopped(Some(Signal::SIGTRAP)) {
+                return Report::Stopped(None);
+            }
+        }
+        report
+    }
+
+    /// Lets all held threads go.
+    pub fn release(&mut self) {
+        let mut late = false;
+        while let Some((tid, report)) = self.held.pop() {
+            match report {
+                Report::Stopped(signal) => let_go(tid, signal),
+                Report::Ended => {}
+                Report::None => {
+                    self.pending.push(tid);
+                    late = true;
+                }
+            }
+        }
+        if late {
+            self.collect();
         }
     }
 
     /// Detaches the threads that have reported since. Returns whether all have.
     pub fn collect(&mut self) -> bool {
-        let child = self.child;
-        self.pending.retain(|&tid| match report(tid, child == Some(tid)) {
-            Report::None => true,
-            Report::Stopped(signal) => {
-                let_go(tid, signal);
-                false
+        for tid in std::mem::take(&mut self.pending) {
+            match self.report(tid) {
+                Report::None => self.pending.push(tid),
+                Report::Stopped(signal) => let_go(tid, signal),
+                Report::Ended => {}
             }
-            Report::Ended => false,
-        });
+        }
         self.pending.is_empty()
     }
 
@@ -208,6 +259,14 @@ fn report(tid: u32, keep: bool) -> Report {
 fn is_ended(tid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{tid}/stat")).unwrap_or_default();
     stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with(['Z', 'X', 'x']))
+}
+
+/// The CPU that a thread may use, if it is one only; 0 is ourselves.
+fn only_cpu(tid: u32) -> Option<usize> {
+    let set = sched_getaffinity(Pid::from_raw(tid as i32)).ok()?;
+    let mut cpus = (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false));
+    let first = cpus.next()?;
+    cpus.next().is_none().then_some(first)
 }
 
 /// True when a process is our child, so that its status is wanted by ourselves.

@@ -65,6 +65,53 @@ fn a_held_thread_stands_still() {
 }
 
 #[test]
+fn a_held_thread_runs_one_instruction_at_a_time() {
+    let mut child = shell("");
+    let mut stopper = Stopper::new(child.id());
+    let pid = Pid::from_raw(child.id() as i32);
+    assert!(!stopper.step(child.id()), "it is not held");
+    stopper.hold(child.id()).expect("held");
+    let mut moved = 0;
+    for _ in 0..200 {
+        // It may have to wait for a CPU.
+        while !stopper.step(child.id()) {
+            stopper.hold(child.id()).expect("it lives");
+        }
+        let before = ptrace::getregs(pid).expect("stopped");
+        while !stopper.step(child.id()) {
+            stopper.hold(child.id()).expect("it lives");
+        }
+        moved += u32::from(ptrace::getregs(pid).expect("stopped").rip != before.rip);
+    }
+    assert!(moved > 100, "{moved}");
+    // No SIGTRAP is left behind.
+    stopper.release();
+    stopper.collect_until(Instant::now() + Duration::from_mins(1));
+    assert_eq!((tracer(child.id()).as_str(), state(child.id())), ("0", 'R'));
+    child.kill().expect("killed");
+    child.wait().expect("reaped");
+}
+
+#[test]
+fn several_threads_are_held_and_let_go_together() {
+    let mut children = [shell(""), shell(""), shell("")];
+    let mut stopper = Stopper::new(children[0].id());
+    for child in &children {
+        stopper.hold(child.id()).expect("held");
+        stopper.hold(child.id()).expect("held already");
+    }
+    let own = nix::unistd::gettid().to_string();
+    assert!(children.iter().all(|child| tracer(child.id()) == own));
+    stopper.release();
+    stopper.collect_until(Instant::now() + Duration::from_mins(1));
+    assert!(children.iter().all(|child| tracer(child.id()) == "0"));
+    for child in &mut children {
+        child.kill().expect("killed");
+        child.wait().expect("reaped");
+    }
+}
+
+#[test]
 fn a_signal_on_its_way_arrives() {
     let mut child = shell("trap 'exit 7' USR1;");
     let mut stopper = Stopper::new(child.id());
