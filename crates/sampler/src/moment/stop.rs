@@ -16,9 +16,16 @@ use super::{Part, Wanted, Watch};
 /// are counted as dropped.
 const MAX_TRIES: u32 = 20;
 
-/// Looks at a stack that does not reach its root because the thread was stopped while it linked a frame. That takes it
-/// some nanoseconds; a chain that looks so each time really ends there (a generator that is a thread's first frame).
-const MAX_CUT_TRIES: u32 = 8;
+/// Instructions that a thread is given to finish what it was doing when it was stopped while it linked a frame: 18 are
+/// the most that were seen. A chain that ends early even then really ends there (a generator that is a thread's first
+/// frame). To let the thread go and stop it again is no way: it mostly has not run in between.
+const MAX_STEPS: u32 = 64;
+
+/// Looks at a thread that did not get a CPU for those instructions in good time.
+const MAX_CUT_TRIES: u32 = 3;
+
+/// Looks at a thread without a GIL that began to run meanwhile.
+const MAX_FREE_TRIES: u32 = 8;
 
 /// Moments in a row at which nobody knew the GIL's holder, before we give up to stop it: its thread's id can not be told
 /// (an old CPython with an unknown C library, or another PID namespace).
@@ -28,7 +35,7 @@ const MAX_UNKNOWN: u32 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Still {
     /// It is stopped.
-    Held,
+    Held(u32),
     /// It sleeps: this is what the scheduler had counted for it.
     Asleep(u32, Option<Slices>),
     /// There is none.
@@ -91,16 +98,24 @@ impl Watch {
         for _ in 0..MAX_TRIES {
             self.moment.frames.truncate(frames);
             self.moment.parts.truncate(parts);
-            let look = self.look(gil, wanted, cut + 1 >= MAX_CUT_TRIES);
-            self.stopper.release();
-            match look? {
-                Look::Moved => {}
-                Look::Cut => cut += 1,
-                Look::Unknown => unknown += 1,
-                look => return Ok(look),
+            // When the lock went on to another thread, the one that had it stays held: after as many looks as there are
+            // threads that run nobody is left who could take it.
+            match self.look(gil, wanted) {
+                Ok(Look::Moved) => {}
+                Ok(Look::Cut) if cut == MAX_CUT_TRIES => break,
+                Ok(Look::Cut) => {
+                    cut += 1;
+                    self.stopper.release();
+                }
+                Ok(Look::Unknown) => unknown += 1,
+                look => {
+                    self.stopper.release();
+                    return look;
+                }
             }
             self.effort.retries += 1;
         }
+        self.stopper.release();
         self.moment.frames.truncate(frames);
         self.moment.parts.truncate(parts);
         self.unknown = if unknown == MAX_TRIES { self.unknown + 1 } else { 0 };
@@ -112,12 +127,38 @@ impl Watch {
         Ok(Look::True)
     }
 
-    fn look(&mut self, gil: Gil, wanted: Wanted<'_>, last: bool) -> Result<Look, Unreadable> {
+    /// Keeps the holder from moving and copies. A thread that was stopped while it linked a frame goes on, one instruction
+    /// at a time, until it has done so.
+    fn look(&mut self, gil: Gil, wanted: Wanted<'_>) -> Result<Look, Unreadable> {
+        let (frames, parts) = (self.moment.frames.len(), self.moment.parts.len());
         let holder = read_u64(&self.memory, gil.last_holder)?;
         let still = match self.keep_still(holder)? {
             Ok(still) => still,
             Err(look) => return Ok(look),
         };
+        for steps in 0..=MAX_STEPS {
+            // A thread that sleeps has nothing half done.
+            let Still::Held(tid) = still else { return self.copy(gil, wanted, holder, still, true) };
+            let look = self.copy(gil, wanted, holder, still, steps == MAX_STEPS)?;
+            if look != Look::Cut || !self.stopper.step(tid) {
+                return Ok(look);
+            }
+            self.effort.retries += 1;
+            self.moment.frames.truncate(frames);
+            self.moment.parts.truncate(parts);
+        }
+        Ok(Look::Cut)
+    }
+
+    /// Copies and walks. With `last` a stack that ends early is taken for whole.
+    fn copy(
+        &mut self,
+        gil: Gil,
+        wanted: Wanted<'_>,
+        holder: Addr,
+        still: Still,
+        last: bool,
+    ) -> Result<Look, Unreadable> {
         let (tail, words) = gil_words(gil);
         let mut bytes = [0; MAX_GIL_WORDS];
         let bytes = &mut bytes[..tail.1];
@@ -213,7 +254,7 @@ impl Watch {
             Some(TaskState::Running | TaskState::Traced) => match self.stopper.hold(tid) {
                 Ok(()) => {
                     self.effort.stops += 1;
-                    Ok(Still::Held)
+                    Ok(Still::Held(tid))
                 }
                 Err(Refusal::Gone) => Err(Look::Moved),
                 Err(Refusal::Denied) => Err(Look::Denied),
@@ -233,29 +274,51 @@ impl Watch {
                 continue;
             }
             let Some(tid) = self.roster.members[member].tid else { continue };
-            for tries in 1..=MAX_CUT_TRIES {
+            let mut seen = false;
+            for _ in 0..MAX_FREE_TRIES {
                 let still = match self.keep_thread_still(tid) {
                     Ok(still) => still,
                     Err(Look::Denied) => return Ok(Look::Denied),
-                    // It has ended.
-                    Err(_) => break,
+                    Err(_) => {
+                        // It has ended.
+                        seen = true;
+                        break;
+                    }
                 };
-                let refilled = self.window.refill(&self.memory, (0, 0), &mut []);
-                let epoch = self.code_epoch();
-                let whole = refilled.is_ok() && self.walk_one(member, false, tries == MAX_CUT_TRIES, epoch);
+                let look = self.look_at_one(member, still);
                 self.stopper.release();
-                refilled?;
-                let moved = matches!(still, Still::Asleep(_, before) if self.tasks.slices(tid) != before);
-                if whole && !moved {
+                let look = look?;
+                seen = look == Look::True;
+                if seen || look == Look::Cut {
                     break;
-                }
-                if whole && let Some(part) = self.moment.parts.pop() {
-                    self.moment.frames.truncate(part.first);
                 }
                 self.effort.retries += 1;
             }
+            self.moment.dropped += usize::from(!seen);
         }
         Ok(Look::True)
+    }
+
+    /// The stack of one thread that is kept still, as [`Watch::look`] does it.
+    fn look_at_one(&mut self, member: usize, still: Still) -> Result<Look, Unreadable> {
+        let (frames, parts, dropped) = (self.moment.frames.len(), self.moment.parts.len(), self.moment.dropped);
+        for steps in 0..=MAX_STEPS {
+            self.window.refill(&self.memory, (0, 0), &mut [])?;
+            let epoch = self.code_epoch();
+            let last = steps == MAX_STEPS || !matches!(still, Still::Held(_));
+            let whole = self.walk_one(member, false, last, epoch);
+            match still {
+                Still::Held(_) if whole => return Ok(Look::True),
+                Still::Held(tid) if self.stopper.step(tid) => {}
+                Still::Asleep(tid, before) if whole && self.tasks.slices(tid) == before => return Ok(Look::True),
+                _ => break,
+            }
+            self.effort.retries += 1;
+        }
+        self.moment.frames.truncate(frames);
+        self.moment.parts.truncate(parts);
+        self.moment.dropped = dropped;
+        Ok(if matches!(still, Still::Held(_)) { Look::Cut } else { Look::Moved })
     }
 
     /// Copies again and reads the lists of interpreters and threads again, whoever runs.
