@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use py_spy_address_space::{Addr, Memory, Window, read_array, read_u32};
 
-use crate::interpreters::{interpreters, threads};
+use crate::interpreters::{interpreters, thread_state};
 use crate::layout::{self, Layout, Unusable, Version};
 use crate::object::{self, Unreadable};
 use crate::stack::Reader;
@@ -166,16 +166,24 @@ fn with_runtime(memory: &dyn Memory, binary: &Binary, runtime: Addr) -> Result<P
     }
 }
 
+/// Threads may end while we look at the newest one; a layout that does not fit is wrong each time.
+const MAX_LOOKS: u32 = 16;
+
 /// Checks that a layout leads to interpreters and their threads. Returns the main interpreter.
 fn check(memory: &dyn Memory, layout: &Layout, runtime: Addr) -> Result<Addr, NotPython> {
-    let mut window = Window::new(1);
-    let mut reader = Reader::new(&mut window, memory, 0);
-    let found = interpreters(&mut reader, layout, runtime)?;
-    let Some(main) = found.last() else { return Err(NotPython::Early) };
-    if threads(&mut reader, layout, main)?.is_empty() {
-        return Err(NotPython::Early);
+    let mut reason = NotPython::Early;
+    for _ in 0..MAX_LOOKS {
+        let mut window = Window::new(1);
+        let mut reader = Reader::new(&mut window, memory, 0);
+        let found = interpreters(&mut reader, layout, runtime)?;
+        let Some(main) = found.last().filter(|main| main.threads_head != 0) else { return Err(NotPython::Early) };
+        match thread_state(&mut reader, layout, main.threads_head) {
+            Ok(state) if state.interpreter == main.at => return Ok(main.at),
+            Ok(_) => {}
+            Err(why) => reason = why.into(),
+        }
     }
-    Ok(main.at)
+    Err(reason)
 }
 
 /// `sys.hexversion`.

@@ -68,7 +68,14 @@ impl Watch {
             _ => false,
         };
         if unknown || self.roster.interpreters.is_empty() {
-            self.renew_roster()?;
+            let mut renewed = self.renew_roster();
+            for _ in 1..MAX_TRIES {
+                if renewed.is_ok() {
+                    break;
+                }
+                renewed = self.renew_roster();
+            }
+            renewed?;
         }
         // A look may read the lists again: what it adds is looked at in its turn, what it takes away is no longer there.
         let mut index = 0;
@@ -95,13 +102,18 @@ impl Watch {
         }
         let (frames, parts) = (self.moment.frames.len(), self.moment.parts.len());
         let (mut cut, mut unknown) = (0, 0);
-        for _ in 0..MAX_TRIES {
+        for tries in 1..=MAX_TRIES {
             self.moment.frames.truncate(frames);
             self.moment.parts.truncate(parts);
             // When the lock went on to another thread, the one that had it stays held: after as many looks as there are
             // threads that run nobody is left who could take it.
             match self.look(gil, wanted) {
                 Ok(Look::Moved) => {}
+                // A list that changed while it was read leads anywhere.
+                Err(why) if tries < MAX_TRIES => {
+                    log::debug!("looking again: {why}");
+                    self.roster.doubt();
+                }
                 Ok(Look::Cut) if cut == MAX_CUT_TRIES => break,
                 Ok(Look::Cut) => {
                     cut += 1;
