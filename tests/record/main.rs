@@ -23,6 +23,8 @@ fn counting(interpreter: &Interpreter) -> Running {
     let name = format!("{interpreter} counting.py");
     let mut running = Running::start(&name, python(interpreter).arg(program("counting")));
     assert!(running.line().starts_with("ready "), "{name}");
+    // Before it counts it is elsewhere.
+    running.goes_on();
     running
 }
 

@@ -1,11 +1,12 @@
 //! A recording that goes on while a test does something to it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::common::py_spy;
@@ -22,9 +23,25 @@ impl Recorder {
     /// Starts it in a process group of its own. `prepare` can set its streams.
     pub(super) fn start(words: &[&str], prepare: impl FnOnce(&mut Command)) -> Recorder {
         let mut command = py_spy(&[&["record"], words].concat());
-        // Its log says when it has found Python.
-        command.env("RUST_LOG", "info").process_group(0).stderr(Stdio::piped());
+        command.process_group(0);
         prepare(&mut command);
+        Recorder::spawn(command)
+    }
+
+    /// Starts it on a terminal of its own, which is standard input; and that terminal's keyboard.
+    pub(super) fn start_on_terminal(words: &[&str], prepare: impl FnOnce(&mut Command)) -> (Recorder, File) {
+        let pty = openpty(None, None).expect("a terminal");
+        let py_spy = py_spy(&[]);
+        let mut command = Command::new("setsid");
+        command.arg("--ctty").arg(py_spy.get_program()).arg("record").args(words);
+        command.stdin(pty.slave);
+        prepare(&mut command);
+        (Recorder::spawn(command), File::from(pty.master))
+    }
+
+    fn spawn(mut command: Command) -> Recorder {
+        // Its log says when it has found Python.
+        command.env("RUST_LOG", "info").stderr(Stdio::piped());
         let mut child = command.spawn().expect("py-spy starts");
         let errors = BufReader::new(child.stderr.take().expect("it is a pipe"));
         Recorder { child, errors, log: String::new() }
@@ -58,11 +75,6 @@ impl Recorder {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("it runs");
     }
 
-    /// Sends a signal to its process group, as a terminal does.
-    pub(super) fn signal_group(&self, signal: Signal) {
-        killpg(Pid::from_raw(self.child.id() as i32), signal).expect("it runs");
-    }
-
     /// Its standard streams.
     pub(super) fn child(&mut self) -> &mut Child {
         &mut self.child
@@ -70,7 +82,8 @@ impl Recorder {
 
     /// Waits for its end: its status and what it said, without its log.
     pub(super) fn wait(mut self) -> (ExitStatus, String) {
-        while self.errors.read_line(&mut self.log).expect("UTF-8") > 0 {}
+        // A program that is left running has our standard error too: there is no end of it, but a last line.
+        while !self.log.ends_with(" of one CPU\n") && self.errors.read_line(&mut self.log).expect("UTF-8") > 0 {}
         let status = self.child.wait().expect("our child");
         let said = self.log.lines().filter(|line| !line.starts_with('['));
         (status, said.flat_map(|line| [line, "\n"]).collect())
