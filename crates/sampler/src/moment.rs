@@ -93,6 +93,18 @@ impl Moment {
         self.parts.clear();
         self.dropped = 0;
     }
+
+    /// How far it has been filled.
+    fn mark(&self) -> (usize, usize, usize) {
+        (self.frames.len(), self.parts.len(), self.dropped)
+    }
+
+    /// Forgets what was put in since.
+    fn rewind(&mut self, (frames, parts, dropped): (usize, usize, usize)) {
+        self.frames.truncate(frames);
+        self.parts.truncate(parts);
+        self.dropped = dropped;
+    }
 }
 
 impl Watch {

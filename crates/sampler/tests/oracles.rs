@@ -169,6 +169,11 @@ fn two_interpreters_are_both_seen() {
     let turn = turn();
     for interpreter in one_of_each_series() {
         for arguments in [&["shared", "there"], &["own", "there"], &["shared", "here"], &["own", "here"]] {
+            if arguments[1] == "here" && interpreter.minor() < 11 {
+                // Its thread state has the id of the thread that made it, and nothing else tells who runs it.
+                eprintln!("{interpreter}: an interpreter that another thread made is NOT tested");
+                continue;
+            }
             for mode in [Mode::Stop, Mode::Nonblocking] {
                 let name = format!("{interpreter} interpreters {} {mode:?}", arguments.join(" "));
                 let program = Program::start(&turn, interpreter, "interpreters", arguments);

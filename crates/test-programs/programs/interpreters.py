@@ -36,18 +36,18 @@ def create():
     return module.create()
 
 
-def run(interpreter):
+def enter(interpreter):
     # Its code is <string>, whose lines begin after the first one.
     text = SOURCE.replace("WHERE", str(pipe[1]))
     module.run_string(interpreter, text)  #> <module>
 
 
 def root_there():
-    run(create())  #> run
+    enter(create())  #> enter
 
 
 def root_here(interpreter):
-    run(interpreter)  #> run
+    enter(interpreter)  #> enter
 
 
 def leaf():

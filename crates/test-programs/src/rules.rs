@@ -39,7 +39,7 @@ impl Rules {
         let call = |name: &str| self.calls.contains(&(caller.to_owned(), line, name.to_owned()));
         match (self.knows(caller), self.knows(called)) {
             // The standard library has rules of its own.
-            (false, false) if caller != "<module>" && !called.starts_with('<') => true,
+            (false, false) if caller != "<module>" && called != "<module>" => true,
             (false, true) if caller == "run" => called.starts_with("root_"),
             (_, false) if call("*") => true,
             _ => call(called),

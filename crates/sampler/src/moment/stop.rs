@@ -100,11 +100,10 @@ impl Watch {
         {
             return Ok(Look::True);
         }
-        let (frames, parts) = (self.moment.frames.len(), self.moment.parts.len());
+        let mark = self.moment.mark();
         let (mut cut, mut unknown) = (0, 0);
         for tries in 1..=MAX_TRIES {
-            self.moment.frames.truncate(frames);
-            self.moment.parts.truncate(parts);
+            self.moment.rewind(mark);
             // When the lock went on to another thread, the one that had it stays held: after as many looks as there are
             // threads that run nobody is left who could take it.
             match self.look(gil, wanted) {
@@ -128,8 +127,7 @@ impl Watch {
             self.effort.retries += 1;
         }
         self.stopper.release();
-        self.moment.frames.truncate(frames);
-        self.moment.parts.truncate(parts);
+        self.moment.rewind(mark);
         self.unknown = if unknown == MAX_TRIES { self.unknown + 1 } else { 0 };
         if self.unknown >= MAX_UNKNOWN {
             return Ok(Look::Denied);
@@ -142,22 +140,28 @@ impl Watch {
     /// Keeps the holder from moving and copies. A thread that was stopped while it linked a frame goes on, one instruction
     /// at a time, until it has done so.
     fn look(&mut self, gil: Gil, wanted: Wanted<'_>) -> Result<Look, Unreadable> {
-        let (frames, parts) = (self.moment.frames.len(), self.moment.parts.len());
+        let mark = self.moment.mark();
         let holder = read_u64(&self.memory, gil.last_holder)?;
         let still = match self.keep_still(holder)? {
             Ok(still) => still,
             Err(look) => return Ok(look),
         };
         for steps in 0..=MAX_STEPS {
-            // A thread that sleeps has nothing half done.
-            let Still::Held(tid) = still else { return self.copy(gil, wanted, holder, still, true) };
+            let tid = match still {
+                Still::Held(tid) => tid,
+                // A thread that sleeps has nothing half done.
+                Still::Asleep(..) => return self.copy(gil, wanted, holder, still, true),
+                Still::Nobody => {
+                    let look = self.copy(gil, wanted, holder, still, false)?;
+                    return Ok(if look == Look::Cut { Look::Moved } else { look });
+                }
+            };
             let look = self.copy(gil, wanted, holder, still, steps == MAX_STEPS)?;
             if look != Look::Cut || !self.stopper.step(tid) {
                 return Ok(look);
             }
             self.effort.retries += 1;
-            self.moment.frames.truncate(frames);
-            self.moment.parts.truncate(parts);
+            self.moment.rewind(mark);
         }
         Ok(Look::Cut)
     }
@@ -313,7 +317,7 @@ impl Watch {
 
     /// The stack of one thread that is kept still, as [`Watch::look`] does it.
     fn look_at_one(&mut self, member: usize, still: Still) -> Result<Look, Unreadable> {
-        let (frames, parts, dropped) = (self.moment.frames.len(), self.moment.parts.len(), self.moment.dropped);
+        let mark = self.moment.mark();
         for steps in 0..=MAX_STEPS {
             self.window.refill(&self.memory, (0, 0), &mut [])?;
             let epoch = self.code_epoch();
@@ -327,9 +331,7 @@ impl Watch {
             }
             self.effort.retries += 1;
         }
-        self.moment.frames.truncate(frames);
-        self.moment.parts.truncate(parts);
-        self.moment.dropped = dropped;
+        self.moment.rewind(mark);
         Ok(if matches!(still, Still::Held(_)) { Look::Cut } else { Look::Moved })
     }
 
