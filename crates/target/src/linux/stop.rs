@@ -17,6 +17,10 @@ const REPORT_WITHIN: Duration = Duration::from_micros(30);
 /// A thread that is to run one instruction does so within this time, or is given up: it may have to wait for a CPU.
 const STEP_WITHIN: Duration = Duration::from_millis(20);
 
+/// At the end late reports are waited for this long. On a busy machine it takes a thread some time to get a CPU; one that
+/// has ended and is not collected keeps its process from ending for its parent.
+const REPORT_AT_LAST: Duration = Duration::from_secs(5);
+
 /// A late report is looked for at least this often: another thread of ours may have taken the signal that tells of it.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
@@ -171,9 +175,9 @@ impl Stopper {
         let mut late = false;
         while let Some((tid, report)) = self.held.pop() {
             match report {
-                Report::Stopped(signal) => let_go(tid, signal),
                 Report::Ended => {}
-                Report::None => {
+                Report::Stopped(signal) if let_go(tid, signal) => {}
+                Report::Stopped(_) | Report::None => {
                     self.pending.push(tid);
                     late = true;
                 }
@@ -188,9 +192,9 @@ impl Stopper {
     pub fn collect(&mut self) -> bool {
         for tid in std::mem::take(&mut self.pending) {
             match self.report(tid) {
-                Report::None => self.pending.push(tid),
-                Report::Stopped(signal) => let_go(tid, signal),
                 Report::Ended => {}
+                Report::Stopped(signal) if let_go(tid, signal) => {}
+                Report::Stopped(_) | Report::None => self.pending.push(tid),
             }
         }
         self.pending.is_empty()
@@ -226,19 +230,23 @@ impl Drop for Stopper {
     fn drop(&mut self) {
         self.release();
         // What is still attached then is let go by the kernel when our thread ends.
-        self.collect_until(Instant::now() + Duration::from_millis(100));
+        self.collect_until(Instant::now() + REPORT_AT_LAST);
     }
 }
 
-/// Lets a thread go that has reported its stop, with the signal that was on its way to it.
-fn let_go(tid: u32, signal: Option<Signal>) {
+/// Lets a thread go that has reported its stop, with the signal that was on its way to it. False when it was killed
+/// meanwhile: its end is still to be collected.
+fn let_go(tid: u32, signal: Option<Signal>) -> bool {
     if signal.is_none() {
         restart::cut_short_call(tid);
     }
-    if let Err(errno) = ptrace::detach(Pid::from_raw(tid as i32), signal)
-        && errno != Errno::ESRCH
-    {
-        log::warn!("could not let thread {tid} go: {errno}");
+    match ptrace::detach(Pid::from_raw(tid as i32), signal) {
+        Ok(()) => true,
+        Err(Errno::ESRCH) => false,
+        Err(errno) => {
+            log::warn!("could not let thread {tid} go: {errno}");
+            true
+        }
     }
 }
 

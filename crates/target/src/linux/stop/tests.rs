@@ -186,3 +186,20 @@ fn a_wait_that_is_cut_short_goes_on() {
     assert_eq!(next("interrupted"), "interrupted 0", "after {holds} holds");
     child.wait().expect("reaped");
 }
+
+#[test]
+fn who_is_killed_while_held_ends_for_its_parent() {
+    for _ in 0..20 {
+        let mut child = shell("");
+        // As a stranger would: the leader of our own child is reaped by nobody but ourselves.
+        let mut stopper = Stopper::new(child.id());
+        stopper.child = None;
+        stopper.hold(child.id()).expect("held");
+        child.kill().expect("killed");
+        stopper.release();
+        stopper.collect_until(Instant::now() + Duration::from_mins(1));
+        assert!(stopper.pending.is_empty());
+        // It was collected here, so there is nothing left to wait for.
+        assert_eq!(child.wait().err().and_then(|error| error.raw_os_error()), Some(Errno::ECHILD as i32));
+    }
+}
