@@ -8,6 +8,9 @@ use crate::moment::{Part, Wanted, Watch};
 use crate::thread_table::read_names;
 use crate::{AttachError, Later, Options, Sampler};
 
+/// Looks at a process for one snapshot. A program that is just starting frees the code of each module that it has run.
+const MAX_LOOKS: u32 = 20;
+
 /// What is known of a process.
 #[derive(Debug, Clone, Default)]
 pub struct ProcessInfo {
@@ -72,7 +75,19 @@ impl Options {
 }
 
 impl Sampler {
+    /// Looks again when a frame's code object had gone before it could be named.
     pub(crate) fn look_once(&mut self) -> Result<Snapshot, AttachError> {
+        for _ in 1..MAX_LOOKS {
+            let (snapshot, all_named) = self.look()?;
+            if all_named {
+                return Ok(snapshot);
+            }
+        }
+        Ok(self.look()?.0)
+    }
+
+    /// One look, and whether all of its frames have their names.
+    fn look(&mut self) -> Result<(Snapshot, bool), AttachError> {
         let watch = &mut self.watch;
         let pid = watch.target.pid;
         let ending = |why: String| AttachError {
@@ -88,9 +103,11 @@ impl Sampler {
         let names = read_names(&watch.roster, &watch.memory, &watch.python.layout);
         let mut tables = Tables::new();
         let mut threads: Vec<ThreadSnapshot> = Vec::new();
+        let mut all_named = true;
         for part in self.watch.moment.parts.clone() {
             let member = self.watch.roster.members[part.member];
-            let frames = self.frames(&part, &mut tables);
+            let (frames, named) = self.frames(&part, &mut tables);
+            all_named &= named;
             let interpreter = self.watch.roster.interpreters[member.interpreter].at;
             threads.push(ThreadSnapshot {
                 os_thread_id: member.tid,
@@ -105,20 +122,23 @@ impl Sampler {
         let with_frames: FxHashSet<u64> =
             threads.iter().filter(|thread| !thread.frames.is_empty()).map(|thread| thread.thread_id).collect();
         threads.retain(|thread| !thread.frames.is_empty() || !with_frames.contains(&thread.thread_id));
-        Ok(Snapshot { threads, dropped: self.watch.moment.dropped })
+        Ok((Snapshot { threads, dropped: self.watch.moment.dropped }, all_named))
     }
 
-    /// A part's frames with their names, innermost first.
-    fn frames(&mut self, part: &Part, tables: &mut Tables) -> Vec<FrameSnapshot> {
+    /// A part's frames, innermost first, and whether all have their names.
+    fn frames(&mut self, part: &Part, tables: &mut Tables) -> (Vec<FrameSnapshot>, bool) {
         let Watch { codes, memory, python, moment, .. } = &mut self.watch;
         let mut named = Vec::new();
+        let mut all_named = true;
         if part.moving {
             named.push(FrameSnapshot { name: "(moving)".to_owned(), ..FrameSnapshot::default() });
         }
         let shims = matches!(python.layout.frame.entry, py_spy_python::layout::Entry::BelowShim { .. });
         for full_stack in [self.options.full_stack, true] {
             let naming = Naming { full_stack, ..self.options.naming() };
-            for raw in &moment.frames[part.first..part.end] {
+            // The interpreter's own stand for no function: they are shown only to those who ask.
+            let frames = moment.frames[part.first..part.end].iter();
+            for raw in frames.filter(|raw| self.options.full_stack || !raw.shim) {
                 let id = codes.frame(raw, memory, &python.layout, naming, &mut self.files, tables);
                 let (name, filename, short, line) = match id {
                     Ok(Some(id)) => match tables.frame_of(id) {
@@ -128,7 +148,10 @@ impl Sampler {
                         Frame::Note(text) => (tables.str(text).to_owned(), String::new(), None, 0),
                     },
                     Ok(None) => continue,
-                    Err(why) => (format!("({why})"), String::new(), None, 0),
+                    Err(why) => {
+                        all_named = false;
+                        (format!("({why})"), String::new(), None, 0)
+                    }
                 };
                 named.push(FrameSnapshot {
                     name,
@@ -146,6 +169,6 @@ impl Sampler {
                 break;
             }
         }
-        named
+        (named, all_named)
     }
 }
