@@ -86,7 +86,8 @@ fn a_target_on_our_own_cpu_is_recorded() {
     for interpreter in one_of_each_series() {
         let mut program = counting(interpreter);
         let pid = program.id_text();
-        let on_cpu = |command: &mut Command| command.stdout(Stdio::null()).status().is_ok_and(|status| status.success());
+        let on_cpu =
+            |command: &mut Command| command.stdout(Stdio::null()).status().is_ok_and(|status| status.success());
         assert!(on_cpu(Command::new("taskset").args(["-a", "-c", "-p", &cpu, &pid])), "{interpreter}");
         for mode in [&[][..], &["--nonblocking"]] {
             let name = format!("{interpreter} {mode:?}");
