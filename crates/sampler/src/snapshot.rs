@@ -106,8 +106,8 @@ impl Sampler {
         let mut all_named = true;
         for part in self.watch.moment.parts.clone() {
             let member = self.watch.roster.members[part.member];
-            let (frames, named) = self.frames(&part, &mut tables);
-            all_named &= named;
+            let (frames, complete) = self.frames(&part, &mut tables);
+            all_named &= complete;
             let interpreter = self.watch.roster.interpreters[member.interpreter].at;
             threads.push(ThreadSnapshot {
                 os_thread_id: member.tid,
