@@ -46,6 +46,8 @@ pub(crate) struct Part {
 pub(crate) struct Moment {
     pub(crate) frames: Vec<RawFrame>,
     pub(crate) parts: Vec<Part>,
+    /// Members whose thread state is no longer theirs: they have no frames.
+    pub(crate) gone: Vec<usize>,
     /// Thread states whose frames could not be read truly.
     pub(crate) dropped: usize,
 }
@@ -91,18 +93,20 @@ impl Moment {
     fn clear(&mut self) {
         self.frames.clear();
         self.parts.clear();
+        self.gone.clear();
         self.dropped = 0;
     }
 
     /// How far it has been filled.
-    fn mark(&self) -> (usize, usize, usize) {
-        (self.frames.len(), self.parts.len(), self.dropped)
+    fn mark(&self) -> [usize; 4] {
+        [self.frames.len(), self.parts.len(), self.gone.len(), self.dropped]
     }
 
     /// Forgets what was put in since.
-    fn rewind(&mut self, (frames, parts, dropped): (usize, usize, usize)) {
+    fn rewind(&mut self, [frames, parts, gone, dropped]: [usize; 4]) {
         self.frames.truncate(frames);
         self.parts.truncate(parts);
+        self.gone.truncate(gone);
         self.dropped = dropped;
     }
 }

@@ -170,7 +170,8 @@ impl Run<'_> {
         self.threads.name(&self.members, target.pid, labels, roster, memory, layout, namer.tables);
         for parts in self.order.chunk_by(same) {
             let member = roster.members[moment.parts[parts[0]].member];
-            let known = member.tid.map_or(1, |tid| roster.of_thread(tid).len());
+            let there = |tid| roster.of_thread(tid).iter().filter(|&member| !moment.gone.contains(member)).count();
+            let known = member.tid.map_or(1, there);
             if parts.len() < known && !self.options.gil_only {
                 // Under another GIL this thread has frames that could not be read: the rest is not its stack.
                 add(&self.control.dropped, 1);

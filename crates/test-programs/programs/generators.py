@@ -33,7 +33,7 @@ def short():
 
 
 def main():
-    one, two, three = looping(), delegating(), plain()
+    one, two, three = looping(), delegating(), plain()  #> looping delegating plain
     while True:
         next(one)  #> looping
         next(two)  #> delegating

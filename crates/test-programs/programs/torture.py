@@ -23,7 +23,7 @@ def resume_N():
     try:
         generator = POOL.pop()
     except IndexError:
-        generator = giver_N()
+        generator = giver_N()  #> giver_N
     next(generator)  #> EVERY
     POOL.append(generator)
 

@@ -220,8 +220,11 @@ impl Watch {
         let walked = self.walk(0, member, &mut frames);
         self.moment.frames = frames;
         let whole = match walked {
-            // The thread has ended: it has no stack.
-            Ok(None) => return true,
+            // The thread has ended, or its state had another's id when the list was read: it has no stack.
+            Ok(None) => {
+                self.moment.gone.push(member);
+                return true;
+            }
             Ok(Some((_, Stack::Whole))) => true,
             Ok(Some((_, Stack::Cut))) => last,
             Err(_) => false,
