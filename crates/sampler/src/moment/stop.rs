@@ -16,6 +16,9 @@ use super::{Part, Wanted, Watch};
 /// are counted as dropped.
 const MAX_TRIES: u32 = 20;
 
+/// Looks with the holder stopped and nobody else; in those after them all threads that run are.
+const FEW_TRIES: u32 = 10;
+
 /// Instructions that a thread is given to finish what it was doing when it was stopped while it linked a frame: 18 are
 /// the most that were seen. A chain that ends early even then really ends there (a generator that is a thread's first
 /// frame). To let the thread go and stop it again is no way: it mostly has not run in between.
@@ -104,6 +107,9 @@ impl Watch {
         let (mut cut, mut unknown) = (0, 0);
         for tries in 1..=MAX_TRIES {
             self.moment.rewind(mark);
+            if tries > FEW_TRIES {
+                self.hold_all(gil);
+            }
             // When the lock went on to another thread, the one that had it stays held: after as many looks as there are
             // threads that run nobody is left who could take it.
             match self.look(gil, wanted) {
@@ -135,6 +141,18 @@ impl Watch {
         let under = self.wanted.iter().filter(|&&member| self.roster.gil_of(member) == Some(gil));
         self.moment.dropped += under.count().max(1);
         Ok(Look::True)
+    }
+
+    /// Stops every thread under a GIL that runs: they hand it on among themselves faster than it can be followed.
+    fn hold_all(&mut self, gil: Gil) {
+        for member in 0..self.roster.members.len() {
+            if self.roster.gil_of(member) == Some(gil)
+                && let Some(tid) = self.roster.members[member].tid
+            {
+                // Whether it could be stopped shows in the look that follows.
+                self.keep_thread_still(tid).ok();
+            }
+        }
     }
 
     /// Keeps the holder from moving and copies. A thread that was stopped while it linked a frame goes on, one instruction
