@@ -7,7 +7,7 @@ use py_spy_target::CpuClock;
 
 use crate::clock::{Clock, Slot, wait_until};
 use crate::file_names::FileNames;
-use crate::moment::{Moment, Wanted, Watch};
+use crate::moment::{Moment, Part, Wanted, Watch};
 use crate::roster::Member;
 use crate::stacks::Namer;
 use crate::thread_table::ThreadTable;
@@ -96,6 +96,7 @@ impl Run<'_> {
     /// One sample of each thread that is wanted. Returns why the run is over, if it is.
     fn tick(&mut self, slot: Slot) -> Option<End> {
         add(&self.control.ticks, 1);
+        self.watch.stopper.collect();
         let Some(ran) = self.look_at_threads() else { return Some(End::Exited) };
         self.control.threads.store(self.watch.tasks.len() as u64, Relaxed);
         let wanted = if self.options.gil_only {
@@ -156,7 +157,13 @@ impl Run<'_> {
         add(&self.control.gil_held, usize::from(moment.parts.iter().any(|part| part.holds_gil)));
         self.members.clear();
         self.order.clear();
-        self.order.extend(0..moment.parts.len());
+        // Where the kernel's ids are known, a thread without one is just beginning or ending: under its other id it would
+        // be another thread.
+        let known = roster.members.iter().any(|member| member.tid.is_some());
+        let of_nobody = |part: &Part| known && roster.members[part.member].tid.is_none();
+        let lost = moment.parts.iter().filter(|part| of_nobody(part) && part.first < part.end).count();
+        add(&self.control.dropped, lost);
+        self.order.extend((0..moment.parts.len()).filter(|&part| !of_nobody(&moment.parts[part])));
         // One thread's states side by side, the outer interpreter's first: together they are its one stack.
         self.order.sort_by_key(|&part| thread_of(moment, &roster.members, part));
         let same = |a: &usize, b: &usize| {
