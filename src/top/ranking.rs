@@ -79,7 +79,7 @@ impl Sink for Shared {
 /// Counts by function and by line.
 #[derive(Debug)]
 struct Ranking {
-    functions: Counts<(StringId, Option<StringId>)>,
+    functions: Counts<(Option<StringId>, Option<StringId>)>,
     lines: Counts<FrameId>,
 }
 
@@ -224,10 +224,12 @@ impl<K: Eq + std::hash::Hash> Counts<K> {
     }
 }
 
-fn function_of(tables: &Tables, frame: FrameId) -> (StringId, Option<StringId>) {
+/// What a row of functions stands for: a function and its file, a label, or all labels of threads together.
+fn function_of(tables: &Tables, frame: FrameId) -> (Option<StringId>, Option<StringId>) {
     match tables.frame_of(frame) {
-        Frame::Python { name, file, .. } => (name, Some(file)),
-        Frame::Note(text) => (text, None),
+        Frame::Python { name, file, .. } => (Some(name), Some(file)),
+        Frame::Note(text) => (Some(text), None),
+        Frame::Thread(_) => (None, None),
     }
 }
 

@@ -116,7 +116,7 @@ impl Calls<'_, '_, '_> {
         self.out.event(&Event {
             args: Args { filename, line },
             category: "py-spy",
-            name,
+            name: &name,
             phase,
             pid: self.thread.pid,
             tid: self.thread.tid,

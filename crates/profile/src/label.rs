@@ -9,6 +9,7 @@ use crate::{Frame, FrameId, Tables, Thread};
 pub fn frame_label(tables: &Tables, frame: FrameId) -> Cow<'_, str> {
     match tables.frame_of(frame) {
         Frame::Note(text) => Cow::Borrowed(tables.str(text)),
+        Frame::Thread(thread) => Cow::Owned(thread_label(tables.thread_of(thread))),
         Frame::Python { name, short_file, line, .. } => {
             let name = tables.str(name);
             match (tables.str(short_file), line) {

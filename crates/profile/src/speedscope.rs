@@ -1,5 +1,6 @@
 //! JSON for speedscope: each thread's stacks one after the other, with how long each stood.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 
 use serde::ser::SerializeSeq;
@@ -173,7 +174,7 @@ struct Shared<'a> {
 /// Readers take exactly these four keys.
 #[derive(Serialize)]
 struct FileFrame<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
     file: &'a str,
     line: Option<u32>,
     col: Option<u32>,

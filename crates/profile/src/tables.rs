@@ -1,9 +1,12 @@
 //! The interned parts of a profile: strings, frames, stacks and threads, each named by a `u32`.
 
+use std::borrow::Cow;
 use std::hash::Hash;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+
+use crate::thread_label;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -51,18 +54,21 @@ pub enum Frame {
         /// Line number from 1; 0 when it is not known or not wanted.
         line: u32,
     },
-    /// A label that is no code: a thread, a process, `(moving)`.
+    /// A thread, named as it is known when the profile is written: a program may name a thread late.
+    Thread(ThreadId),
+    /// A label that is no code: a process, `(moving)`.
     Note(StringId),
 }
 
 impl Frame {
-    /// Name, full file name and line, as the JSON formats have them: a note has no file, and no line is `None`.
-    pub(crate) fn parts(self, tables: &Tables) -> (&str, &str, Option<u32>) {
+    /// Name, full file name and line, as the JSON formats have them: a label has no file, and no line is `None`.
+    pub(crate) fn parts(self, tables: &Tables) -> (Cow<'_, str>, &str, Option<u32>) {
         match self {
             Frame::Python { name, file, line, .. } => {
-                (tables.str(name), tables.str(file), Some(line).filter(|&l| l > 0))
+                (tables.str(name).into(), tables.str(file), Some(line).filter(|&l| l > 0))
             }
-            Frame::Note(text) => (tables.str(text), "", None),
+            Frame::Thread(thread) => (thread_label(tables.thread_of(thread)).into(), "", None),
+            Frame::Note(text) => (tables.str(text).into(), "", None),
         }
     }
 }

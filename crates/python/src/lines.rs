@@ -3,7 +3,8 @@
 use crate::layout::Lines;
 
 /// The line of the instruction at a byte offset into the bytecode; before the first instruction it is the function's
-/// first line. `None` when the table gives the instruction no line.
+/// first line. An instruction that the compiler gave no line has the last one before it: it belongs to that statement.
+/// `None` when the table does not reach that far.
 pub fn line_of(lines: Lines, table: &[u8], first_line: u32, position: i64) -> Option<u32> {
     let Ok(position) = u64::try_from(position) else { return Some(first_line) };
     match lines {
@@ -46,7 +47,7 @@ fn ranges(table: &[u8], first_line: u32, position: u64) -> Option<u32> {
             line += i64::from(step);
         }
         if position < end {
-            return if step == NO_LINE { None } else { checked(line) };
+            return checked(line);
         }
     }
     None
@@ -72,7 +73,7 @@ fn locations(table: &[u8], first_line: u32, position: u64) -> Option<u32> {
             _ => {}
         }
         if position < end {
-            return if code == 15 { None } else { checked(line) };
+            return checked(line);
         }
         // The next entry begins at the next byte with the top bit.
         at += table.get(at..)?.iter().take_while(|&&byte| byte & 0x80 == 0).count();
@@ -108,9 +109,9 @@ mod tests {
     }
 
     #[test]
-    fn ranges_may_have_no_line() {
+    fn ranges_without_a_line_have_the_one_before() {
         let table = [4, 0, 2, 0x80, 6, 2, 4, 0xff];
-        let lines = [(-1, Some(7)), (0, Some(7)), (3, Some(7)), (4, None), (6, Some(9)), (12, Some(8)), (16, None)];
+        let lines = [(-1, Some(7)), (0, Some(7)), (3, Some(7)), (4, Some(7)), (6, Some(9)), (12, Some(8)), (16, None)];
         for (position, line) in lines {
             assert_eq!(line_of(Lines::Ranges, &table, 7, position), line, "at {position}");
         }
@@ -131,7 +132,7 @@ mod tests {
             (6, Some(105)),
             (21, Some(105)),
             (22, Some(104)),
-            (24, None),
+            (24, Some(104)),
             (26, None),
         ];
         for (position, line) in lines {

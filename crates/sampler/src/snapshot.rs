@@ -145,6 +145,7 @@ impl Sampler {
                         Frame::Python { name, file, short_file, line } => {
                             (tables.str(name).to_owned(), tables.str(file).to_owned(), Some(short_file), line)
                         }
+                        Frame::Thread(_) => continue,
                         Frame::Note(text) => (tables.str(text).to_owned(), String::new(), None, 0),
                     },
                     Ok(None) => continue,

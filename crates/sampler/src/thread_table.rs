@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::{Addr, Memory};
-use py_spy_profile::{Frame, StackId, Tables, Thread, ThreadId, thread_label};
+use py_spy_profile::{Frame, StackId, Tables, Thread, ThreadId};
 use py_spy_python::layout::Layout;
 use py_spy_python::thread_names;
 use rustc_hash::FxHashMap;
@@ -77,9 +77,6 @@ impl ThreadTable {
             if let Some(name) = self.names.get(&(interpreter, member.id)) {
                 seen.named = true;
                 tables.name_thread(seen.id, name);
-                if seen.label.is_some() {
-                    seen.label = Some(label(tables, seen.id));
-                }
             }
         }
     }
@@ -111,8 +108,6 @@ pub(crate) fn read_names(roster: &Roster, memory: &dyn Memory, layout: &Layout) 
 
 /// The stack of one frame that names a thread.
 fn label(tables: &mut Tables, id: ThreadId) -> StackId {
-    let text = thread_label(tables.thread_of(id));
-    let text = tables.string(&text);
-    let frame = tables.frame(Frame::Note(text));
+    let frame = tables.frame(Frame::Thread(id));
     tables.stack(None, frame)
 }
