@@ -25,7 +25,7 @@ use crate::plan::Plan;
 fn main() -> ExitCode {
     // Before there is a second thread.
     py_spy_target::block_child_signals();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error")).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     // Clap answers help, version and usage errors itself; usage errors exit with 2.
     let args = Args::parse();
     run(args).unwrap_or_else(|error| errors::report(&error))

@@ -76,7 +76,7 @@ fn text(elapsed: Duration, duration: Option<Duration>, control: &Control) -> Str
     let seconds = elapsed.as_secs_f64();
     let of = duration.map_or_else(String::new, |duration| format!(" of {:.1}s", duration.as_secs_f64()));
     let rate = ticks as f64 / seconds.max(f64::MIN_POSITIVE);
-    format!("{seconds:.1}s{of}, {samples} samples, {rate:.0} a second, {dropped} dropped, {missed} missed")
+    format!("{seconds:.1}s{of}, {samples} samples, {rate:.0} looks a second, {dropped} dropped, {missed} missed")
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
             count.store(value, Ordering::Relaxed);
         }
         let second = Duration::from_secs(1);
-        assert_eq!(text(second * 2, None, &control), "2.0s, 300 samples, 100 a second, 1 dropped, 2 missed");
+        assert_eq!(text(second * 2, None, &control), "2.0s, 300 samples, 100 looks a second, 1 dropped, 2 missed");
         assert!(text(second * 2, Some(second * 5), &control).starts_with("2.0s of 5.0s, "));
     }
 }

@@ -52,6 +52,10 @@ pub(crate) fn run(plan: &TopPlan) -> anyhow::Result<ExitCode> {
         let hint = "py-spy record and py-spy dump work without a terminal";
         return Err(Hinted::new(format!("top needs a terminal, and {stream} is none"), hint).into());
     }
+    // Warnings would be written into the picture.
+    if std::env::var_os("RUST_LOG").is_none() {
+        log::set_max_level(log::LevelFilter::Error);
+    }
     let (sender, events) = mpsc::channel();
     signals::listen(sender.clone(), |_| Event::Signal).context("cannot listen to signals")?;
     let (pid, patience, program) = match &plan.target {

@@ -86,7 +86,7 @@ fn summary(recorded: Recorded, control: &Control, used: Duration, since: Duratio
     let share = 100.0 * used.as_secs_f64() / since.as_secs_f64().max(f64::MIN_POSITIVE);
     let threads = recorded.threads;
     format!(
-        "{samples} sample{} of {threads} thread{} in {seconds:.2}s, {rate:.1} a second, {missed} missed, \
+        "{samples} sample{} of {threads} thread{} in {seconds:.2}s, {rate:.1} looks a second, {missed} missed, \
          {dropped} dropped; py-spy used {share:.1}% of one CPU",
         plural(samples),
         plural(threads as u64),
@@ -120,7 +120,7 @@ mod tests {
         let recorded = Recorded { elapsed: Duration::from_secs(2), threads: 3 };
         assert_eq!(
             summary(recorded, &control, Duration::from_millis(5), Duration::from_secs(2)),
-            "300 samples of 3 threads in 2.00s, 99.5 a second, 2 missed, 1 dropped; py-spy used 0.2% of one CPU"
+            "300 samples of 3 threads in 2.00s, 99.5 looks a second, 2 missed, 1 dropped; py-spy used 0.2% of one CPU"
         );
     }
 }

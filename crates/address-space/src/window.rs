@@ -10,6 +10,10 @@ pub const PAGE: usize = 4096;
 /// Pages that no tick has touched for this many ticks are no longer asked for.
 const FORGET_AFTER: u32 = 64;
 
+/// The same for pages that were touched in one tick only, such as those of a list that was read once: whoever is stopped
+/// for the copy must not wait for them long.
+const FORGET_ONCE_AFTER: u32 = 2;
+
 /// The most pages that are asked for again: 256 MiB, a stack of some million frames.
 const MAX_PAGES: usize = 1 << 16;
 
@@ -18,6 +22,8 @@ const MAX_PAGES: usize = 1 << 16;
 struct Slot {
     at: Addr,
     touched: u32,
+    /// It was touched in more than one tick.
+    again: bool,
 }
 
 /// This tick's copy of a target's memory: it remembers which pages the last ticks had to touch and asks for all of
@@ -136,7 +142,9 @@ impl Window {
         self.last = (page, place);
         Ok(if place < SINGLE {
             let slot = place as usize;
-            self.slots[slot].touched = self.tick;
+            let known = &mut self.slots[slot];
+            known.again |= known.touched != self.tick;
+            known.touched = self.tick;
             (copy * self.slots.len() + slot) * PAGE
         } else {
             let single = (place - SINGLE) as usize;
@@ -158,7 +166,7 @@ impl Window {
             return Err(got.err().unwrap_or(Fault::unmapped(page, PAGE)));
         }
         let place = SINGLE | self.singles.len() as u32;
-        self.singles.push(Slot { at: page, touched: self.tick });
+        self.singles.push(Slot { at: page, touched: self.tick, again: false });
         self.index.insert(page, place);
         Ok(place)
     }
@@ -166,8 +174,15 @@ impl Window {
     /// Takes in what was read singly, forgets what is no longer touched, begins a new tick.
     fn prepare(&mut self) {
         let tick = self.tick;
-        let most = if self.slots.len() > MAX_PAGES { 0 } else { FORGET_AFTER };
-        let stale = |slot: &Slot| tick.wrapping_sub(slot.touched) > most;
+        let many = self.slots.len() > MAX_PAGES;
+        let stale = |slot: &Slot| {
+            let most = match slot.again {
+                _ if many => 0,
+                true => FORGET_AFTER,
+                false => FORGET_ONCE_AFTER,
+            };
+            tick.wrapping_sub(slot.touched) > most
+        };
         if !self.singles.is_empty() || self.slots.iter().any(stale) {
             self.slots.retain(|slot| !stale(slot));
             self.slots.append(&mut self.singles);
@@ -281,7 +296,7 @@ mod tests {
         let memory = Fake { calls: Cell::new(0) };
         let mut window = Window::new(2);
         assert!(read(&mut window, &memory, 1).is_some() && read(&mut window, &memory, 8).is_some());
-        window.singles.push(Slot { at: 5 * PAGE as Addr, touched: 0 });
+        window.singles.push(Slot { at: 5 * PAGE as Addr, touched: 0, again: false });
         window.refill(&memory, (0, 0), &mut []).expect("the hole is left out");
         assert_eq!(window.slots.len(), 2);
         let calls = memory.calls.get();
@@ -294,11 +309,15 @@ mod tests {
         let memory = Fake { calls: Cell::new(0) };
         let mut window = Window::new(1);
         assert!(read(&mut window, &memory, 1).is_some() && read(&mut window, &memory, 2).is_some());
-        for _ in 0..=FORGET_AFTER + 1 {
+        let mut refill = |touch: &[Addr]| {
             window.refill(&memory, (0, 0), &mut []).expect("all is there");
             memory.calls.set(0);
-            assert!(read(&mut window, &memory, 2).is_some());
-        }
-        assert_eq!(window.slots.len(), 1);
+            assert!(touch.iter().all(|&page| read(&mut window, &memory, page).is_some()));
+            window.slots.len()
+        };
+        // Page 2 is touched in two ticks, page 1 in one.
+        assert_eq!(refill(&[2, 3]), 2);
+        assert_eq!((0..=FORGET_ONCE_AFTER).map(|_| refill(&[3])).last(), Some(2));
+        assert_eq!((0..=FORGET_AFTER).map(|_| refill(&[3])).last(), Some(1));
     }
 }

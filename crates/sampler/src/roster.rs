@@ -124,7 +124,7 @@ impl Roster {
                     let stacks = self.stacks.get_or_insert_with(|| Stacks::of(target, &self.members));
                     state.on_stack.and_then(|place| stacks.thread_at(place))
                 } else {
-                    let tid = thread_id(reader, &state).filter(|&tid| tasks.contains(tid));
+                    let tid = thread_id(reader, &state).and_then(|tid| tasks.by_own_id(tid));
                     if tid.is_none() {
                         self.unsettled = LOOKS_FOR_NEWCOMERS;
                     }

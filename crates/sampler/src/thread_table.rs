@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use py_spy_address_space::{Addr, Memory};
+use py_spy_address_space::{Addr, Memory, Pages};
 use py_spy_profile::{Frame, StackId, Tables, Thread, ThreadId};
 use py_spy_python::layout::Layout;
 use py_spy_python::thread_names;
@@ -97,6 +97,7 @@ impl Seen {
 /// The names of all threads, by interpreter and its own id for the thread.
 pub(crate) fn read_names(roster: &Roster, memory: &dyn Memory, layout: &Layout) -> FxHashMap<(Addr, u64), String> {
     let mut all = FxHashMap::default();
+    let memory = &Pages::of(memory);
     for interpreter in &roster.interpreters {
         match thread_names(memory, layout, interpreter.at) {
             Ok(names) => all.extend(names.into_iter().map(|(id, name)| ((interpreter.at, id), name))),

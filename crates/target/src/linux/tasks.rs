@@ -68,6 +68,8 @@ pub struct Tasks {
     known: FxHashMap<u32, Task>,
     /// Some thread was gone when it was looked at.
     stale: bool,
+    /// Our ids by the threads' own, when they live in another PID namespace.
+    own_ids: Option<FxHashMap<u32, u32>>,
 }
 
 impl Tasks {
@@ -78,7 +80,10 @@ impl Tasks {
     pub fn of(pid: u32) -> std::io::Result<Tasks> {
         let folder = PathBuf::from(format!("/proc/{pid}/task"));
         let handle = OwnedFd::from(File::open(&folder)?);
-        let mut tasks = Tasks { folder, handle, known: FxHashMap::default(), stale: true };
+        let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let foreign = namespace(&pid.to_string()).is_some_and(|theirs| Some(theirs) != namespace("self"));
+        let own_ids = foreign.then(FxHashMap::default);
+        let mut tasks = Tasks { folder, handle, known: FxHashMap::default(), stale: true, own_ids };
         tasks.relist()?;
         Ok(tasks)
     }
@@ -86,6 +91,15 @@ impl Tasks {
     /// True when `tid` is a thread of this process, as of the last look at the list.
     pub fn contains(&self, tid: u32) -> bool {
         self.known.contains_key(&tid)
+    }
+
+    /// The thread that knows itself by this id, if it is one of this process. In another PID namespace than ours that
+    /// is not the id by which we know it.
+    pub fn by_own_id(&self, own: u32) -> Option<u32> {
+        match &self.own_ids {
+            Some(ids) => ids.get(&own).copied(),
+            None => self.contains(own).then_some(own),
+        }
     }
 
     /// All threads, as of the last look at the list.
@@ -127,6 +141,13 @@ impl Tasks {
                 state: TaskState::Running,
             });
             self.known.insert(tid, task);
+        }
+        if let Some(ids) = &mut self.own_ids {
+            ids.retain(|_, tid| self.known.contains_key(tid));
+            let mut mapped: Vec<u32> = ids.values().copied().collect();
+            mapped.sort_unstable();
+            let new = self.known.keys().filter(|tid| mapped.binary_search(tid).is_err());
+            ids.extend(new.filter_map(|&tid| Some((own_id(&self.folder, tid)?, tid))).collect::<Vec<_>>());
         }
         self.stale = false;
         Ok(())
@@ -190,6 +211,12 @@ impl Task {
         self.state = TaskState::from_letter(*text[..len].get(after + 2)?);
         (self.state != TaskState::Dead).then_some(self.state)
     }
+}
+
+/// The id that a thread has in its own PID namespace: the last one of `NSpid` (`proc_pid_status(5)`).
+fn own_id(folder: &std::path::Path, tid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(folder.join(tid.to_string()).join("status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().last()?.parse().ok()
 }
 
 /// Reads from the start of a file that is kept open, or opened now. `None` when the thread is gone.
