@@ -168,7 +168,7 @@ impl Roster {
         }
         let looks = self.strangers.entry(tid).or_default();
         *looks += 1;
-        *looks <= LOOKS_FOR_NEWCOMERS || *looks % LOOKS_BETWEEN == 0
+        *looks <= LOOKS_FOR_NEWCOMERS || looks.is_multiple_of(LOOKS_BETWEEN)
     }
 
     /// Has the lists read again at the next refresh.
