@@ -64,6 +64,7 @@ fn add(counter: &AtomicU64, count: usize) {
 
 impl Run<'_> {
     fn until_end(&mut self) -> End {
+        self.watch.prepare();
         let mut clock = Clock::start(self.options.interval);
         let end = self.options.duration.map(|duration| clock.started() + duration);
         loop {

@@ -357,7 +357,7 @@ impl Watch {
     }
 
     /// Copies again and reads the lists of interpreters and threads again, whoever runs.
-    fn renew_roster(&mut self) -> Result<(), Unreadable> {
+    pub(super) fn renew_roster(&mut self) -> Result<(), Unreadable> {
         // A thread that can not be found in the list of the kernel's threads would be left out.
         self.tasks.refresh().ok();
         self.window.refill(&self.memory, (0, 0), &mut [])?;
