@@ -7,6 +7,7 @@ use py_spy_target::CpuClock;
 
 use crate::clock::{Clock, Slot, wait_until};
 use crate::file_names::FileNames;
+use crate::codes::Codes;
 use crate::moment::{Moment, Part, Wanted, Watch};
 use crate::roster::Member;
 use crate::stacks::Namer;
@@ -40,6 +41,8 @@ struct Run<'a> {
 
 impl Sampler {
     pub(crate) fn run_until_end(&mut self, tables: &mut Tables, sink: &mut dyn Sink, control: &Control) -> End {
+        // What is known of code objects is kept as ids in the tables, which may be others than last time.
+        self.watch.codes = Codes::default();
         Run {
             watch: &mut self.watch,
             files: &mut self.files,

@@ -3,7 +3,7 @@
 use py_spy_profile::{Frame, Tables};
 use rustc_hash::FxHashSet;
 
-use crate::codes::Naming;
+use crate::codes::{Codes, Naming};
 use crate::moment::{Part, Wanted, Watch};
 use crate::thread_table::read_names;
 use crate::{AttachError, Later, Options, Sampler};
@@ -77,17 +77,20 @@ impl Options {
 impl Sampler {
     /// Looks again when a frame's code object had gone before it could be named.
     pub(crate) fn look_once(&mut self) -> Result<Snapshot, AttachError> {
+        let mut tables = Tables::new();
+        // What is known of code objects is kept as ids in the tables.
+        self.watch.codes = Codes::default();
         for _ in 1..MAX_LOOKS {
-            let (snapshot, all_named) = self.look()?;
+            let (snapshot, all_named) = self.look(&mut tables)?;
             if all_named {
                 return Ok(snapshot);
             }
         }
-        Ok(self.look()?.0)
+        Ok(self.look(&mut tables)?.0)
     }
 
     /// One look, and whether all of its frames have their names.
-    fn look(&mut self) -> Result<(Snapshot, bool), AttachError> {
+    fn look(&mut self, tables: &mut Tables) -> Result<(Snapshot, bool), AttachError> {
         let watch = &mut self.watch;
         let pid = watch.target.pid;
         let ending = |why: String| AttachError {
@@ -101,12 +104,11 @@ impl Sampler {
         watch.tasks.running(&mut running, false);
         watch.take(Wanted::All).map_err(|why| ending(why.to_string()))?;
         let names = read_names(&watch.roster, &watch.memory, &watch.python.layout);
-        let mut tables = Tables::new();
         let mut threads: Vec<ThreadSnapshot> = Vec::new();
         let mut all_named = true;
         for part in self.watch.moment.parts.clone() {
             let member = self.watch.roster.members[part.member];
-            let (frames, complete) = self.frames(&part, &mut tables);
+            let (frames, complete) = self.frames(&part, tables);
             all_named &= complete;
             let interpreter = self.watch.roster.interpreters[member.interpreter].at;
             threads.push(ThreadSnapshot {
