@@ -12,6 +12,12 @@ use crate::common::{is_running, nobody_minds, program, py_spy, stderr, stdout};
 use crate::recorder::Recorder;
 use crate::{samples, stacks};
 
+/// The oldest and the newest: how a program is started and ended concerns no interpreter in particular.
+fn two() -> [&'static Interpreter; 2] {
+    let all = one_of_each_series();
+    [all[0], all[all.len() - 1]]
+}
+
 /// `record OPTIONS -o OUTPUT -- PYTHON ARGUMENTS`, ready to be started.
 fn command(interpreter: &Interpreter, options: &[&str], arguments: &[&str]) -> Command {
     let mut command = py_spy(&[&["record", "-f", "raw"], options, &["--"]].concat());
@@ -62,7 +68,7 @@ fn its_streams_are_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x");
     let copy = "import sys, time\nwhile time.process_time() < 0.5: pass\nfor line in sys.stdin.buffer: sys.stdout.buffer.write(line); sys.stdout.buffer.flush()";
-    for interpreter in one_of_each_series() {
+    for interpreter in two() {
         let mut command = command(interpreter, &["-o", path.to_str().expect("UTF-8")], &["-c", copy]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("py-spy starts");
@@ -108,7 +114,7 @@ fn control_c_reaches_it_once_and_lets_it_clean_up() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x");
     let output = path.to_str().expect("UTF-8");
-    for interpreter in one_of_each_series() {
+    for interpreter in two() {
         let python = interpreter.program.to_str().expect("UTF-8");
         let script = program("counting");
         let words = ["-f", "raw", "-r", "500", "-o", output, "--", python, "-B"];
@@ -137,10 +143,10 @@ fn when_the_duration_ends_first_it_is_asked_to_end() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x");
     let output = path.to_str().expect("UTF-8");
-    for interpreter in one_of_each_series() {
+    for interpreter in two() {
         let name = interpreter.to_string();
         for arguments in [&[][..], &["polite"]] {
-            let (recorder, mut lines, pid) = start_counting(interpreter, &["-d", "0.5", "-o", output], arguments);
+            let (recorder, mut lines, pid) = start_counting(interpreter, &["-d", "3", "-o", output], arguments);
             let last = line(&mut lines);
             let expected = if arguments.is_empty() { "" } else { "asked to end" };
             assert_eq!(last, expected, "{name}");
@@ -157,9 +163,9 @@ fn a_program_that_is_to_keep_running_does() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x");
     let output = path.to_str().expect("UTF-8");
-    for interpreter in one_of_each_series() {
+    for interpreter in two() {
         let name = interpreter.to_string();
-        let options = ["-d", "0.5", "--keep-running", "-o", output];
+        let options = ["-d", "3", "--keep-running", "-o", output];
         let (mut recorder, mut lines, pid) = start_counting(interpreter, &options, &[]);
         let mut input = recorder.child().stdin.take().expect("a pipe");
         let (status, messages) = recorder.wait();
@@ -177,7 +183,7 @@ fn a_signal_to_us_alone_ends_both() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x");
     let output = path.to_str().expect("UTF-8");
-    for interpreter in one_of_each_series() {
+    for interpreter in two() {
         for signal in [Signal::SIGTERM, Signal::SIGHUP] {
             let name = format!("{interpreter} {signal}");
             let (mut recorder, mut lines, pid) = start_counting(interpreter, &["-o", output], &[]);

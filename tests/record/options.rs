@@ -102,7 +102,7 @@ fn options_do_what_they_say() {
         let free = stacks(name, &raw);
         let known =
             |frame: &&str| ["leaf ", "work ", "main ", "<module> ", "(moving)"].iter().any(|f| frame.starts_with(f));
-        assert!(free.keys().flatten().all(|frame| known(frame)), "{name} --nonblocking: {raw}");
+        assert!(free.keys().flatten().all(known), "{name} --nonblocking: {raw}");
         assert!(any(&free, in_work), "{name} --nonblocking: {raw}");
 
         // From 3.12 on the interpreter has a frame of its own below the first.

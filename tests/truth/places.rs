@@ -4,7 +4,7 @@ use py_spy_test_programs::{Interpreter, interpreters};
 
 use crate::common::{good, run};
 use crate::faulthandler;
-use crate::judge::{Dumped, expected_text, json_is_true, short};
+use crate::judge::{Dumped, Frame, expected_text, json_is_true, short};
 use crate::start;
 
 #[test]
@@ -41,7 +41,7 @@ fn dumps_are_true(interpreter: &Interpreter) {
     let frames = || full.iter().flat_map(|thread| &thread.frames);
     assert!(frames().all(|frame| frame.short_filename.is_none()), "{name}");
     // From 3.12 on there is a frame of the interpreter's own below each thread's first.
-    assert_eq!(frames().any(|frame| frame.is_shim()), interpreter.minor() >= 12, "{name}");
+    assert_eq!(frames().any(Frame::is_shim), interpreter.minor() >= 12, "{name}");
     faulthandler::agrees(&name, &truth.faulthandler, &full);
 
     let executable = std::fs::read_link(format!("/proc/{pid}/exe")).expect("its executable");
