@@ -11,10 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{Seen, attach, options};
 use py_spy_sampler::{Mode, Options};
+use py_spy_target::CpuClock;
 use py_spy_test_programs::{Interpreter, Program, Turn, interpreters, one_of_each_series, turn};
 
 /// Samples of each program on each interpreter in each mode.
-const SAMPLES: u64 = 400;
+const SAMPLES: u64 = 200;
 
 /// Of all stacks that were taken without stopping, at most this share may be impossible: what README promises.
 const PROMISE: f64 = 0.0002;
@@ -24,6 +25,11 @@ const MOVING: &str = "(moving)";
 
 fn samples() -> u64 {
     std::env::var("ORACLE_SAMPLES").ok().map_or(SAMPLES, |text| text.parse().expect("a number of samples"))
+}
+
+/// All interpreters; for a long run one of each series.
+fn subjects() -> Vec<&'static Interpreter> {
+    if samples() > SAMPLES { one_of_each_series() } else { interpreters().iter().collect() }
 }
 
 /// Sums over runs.
@@ -98,7 +104,7 @@ fn sample(turn: &Turn, interpreter: &Interpreter, script: &str, arguments: &[&st
 fn stopping(script: &str) {
     let turn = turn();
     let mut all = Total::default();
-    for interpreter in interpreters() {
+    for interpreter in subjects() {
         let total = sample(&turn, interpreter, script, &[], options(Mode::Stop));
         assert_eq!(total.moving, 0, "{interpreter} {script}: what stands still does not move");
         all.add(total);
@@ -112,7 +118,7 @@ fn stopping(script: &str) {
 fn nonblocking(script: &str) {
     let turn = turn();
     let mut all = Total::default();
-    for interpreter in interpreters() {
+    for interpreter in subjects() {
         all.add(sample(&turn, interpreter, script, &[], options(Mode::Nonblocking)));
     }
     eprintln!("{script}, not stopping: {all:?}");
@@ -144,7 +150,16 @@ fn shares_are_those_of_the_cpu_time() {
             let program = Program::start(&turn, interpreter, "shares", &[]);
             // Cycles of a millisecond, a sample each: instants that are at random in their cycles, one by one.
             let options = Options { interval: std::time::Duration::from_millis(1), ..options(mode) };
-            let seen = attach(&program, options).run(1000);
+            let mut sampler = attach(&program, options);
+            // While it waits for its CPU it stays where it is: that is one observation, however often it is made.
+            let clock = CpuClock::of(program.id()).expect("its clock");
+            let mut last = 0;
+            let seen = sampler.run_counting(1000, &mut || {
+                let now = clock.now().unwrap_or(0);
+                let ran = now >= last + 500_000;
+                last = if ran { now } else { last };
+                ran
+            });
             let mut counts = BTreeMap::from([("seventy", 0), ("twenty", 0), ("ten", 0)]);
             for ((_, stack), count) in &seen.stacks {
                 let function = stack.iter().rev().find(|frame| counts.contains_key(frame.0.as_str()));
@@ -177,7 +192,9 @@ fn two_interpreters_are_both_seen() {
             for mode in [Mode::Stop, Mode::Nonblocking] {
                 let name = format!("{interpreter} interpreters {} {mode:?}", arguments.join(" "));
                 let program = Program::start(&turn, interpreter, "interpreters", arguments);
-                let seen = attach(&program, options(mode)).run(samples());
+                // Up to 3.11 one that waits for the lock of the other may wait for ever, and is idle.
+                let options = Options { include_idle: true, ..options(mode) };
+                let seen = attach(&program, options).run(samples());
                 let total = judge(&name, &program, &seen);
                 let has = |function: &str| seen.stacks.keys().any(|(_, stack)| stack.iter().any(|f| f.0 == function));
                 eprintln!("{name}: {total:?}, main {}, sub {}", has("main"), has("sub_busy"));

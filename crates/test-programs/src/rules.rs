@@ -35,14 +35,14 @@ impl Rules {
         self.extents.contains_key(bare(function))
     }
 
-    fn may_call(&self, caller: &str, line: u32, called: &str) -> bool {
+    fn may_call(&self, caller: &str, line: u32, whom: &str) -> bool {
         let call = |name: &str| self.calls.contains(&(caller.to_owned(), line, name.to_owned()));
-        match (self.knows(caller), self.knows(called)) {
+        match (self.knows(caller), self.knows(whom)) {
             // The standard library has rules of its own.
-            (false, false) if caller != "<module>" && called != "<module>" => true,
-            (false, true) if caller == "run" => called.starts_with("root_"),
+            (false, false) if caller != "<module>" && whom != "<module>" => true,
+            (false, true) if caller == "run" => whom.starts_with("root_"),
             (_, false) if call("*") => true,
-            _ => call(called),
+            _ => call(whom),
         }
     }
 
@@ -54,9 +54,9 @@ impl Rules {
             return Some(format!("{root} is no root"));
         }
         for pair in stack.windows(2) {
-            let (caller, line, called) = (pair[0].0.as_ref(), pair[0].1, pair[1].0.as_ref());
-            if !self.may_call(bare(caller), line, bare(called)) {
-                return Some(format!("{caller} does not call {called} in line {line}"));
+            let (caller, line, whom) = (pair[0].0.as_ref(), pair[0].1, pair[1].0.as_ref());
+            if !self.may_call(bare(caller), line, bare(whom)) {
+                return Some(format!("{caller} does not call {whom} in line {line}"));
             }
         }
         stack.iter().find_map(|(name, line)| {

@@ -8,22 +8,38 @@ use py_spy_python::{Reader, Stack, Unreadable};
 
 use super::{Part, Wanted, Watch};
 
+/// Looks at the lists of interpreters and threads until one of them makes sense.
+const MAX_LOOKS: u32 = 8;
+
 impl Watch {
     /// Fills the moment without stopping anything.
     pub(super) fn take_nonblocking(&mut self, wanted: Wanted<'_>) -> Result<(), Unreadable> {
         self.moment.clear();
         self.look_for(wanted);
-        self.window.refill(&self.memory, (0, 0), &mut [])?;
-        self.refresh_roster()?;
-        if !self.is_settled()? {
-            self.refresh_roster()?;
+        let mut listed = self.list_members();
+        for _ in 1..MAX_LOOKS {
+            if listed.is_ok() {
+                break;
+            }
+            listed = self.list_members();
         }
+        listed?;
         let holders = self.holders();
         self.choose(wanted, |member| holders.contains(&member));
         let epoch = self.code_epoch();
         for index in 0..self.wanted.len() {
             let member = self.wanted[index];
             self.walk_copies(member, holders.contains(&member), epoch);
+        }
+        Ok(())
+    }
+
+    /// Copies, and reads the lists again if they have changed. They may change while they are copied, and lead anywhere.
+    fn list_members(&mut self) -> Result<(), Unreadable> {
+        self.window.refill(&self.memory, (0, 0), &mut [])?;
+        self.refresh_roster()?;
+        if !self.is_settled()? {
+            self.refresh_roster()?;
         }
         Ok(())
     }

@@ -20,10 +20,14 @@ struct Counting<'a> {
     by_time: BTreeMap<Nanos, u64>,
     left: u64,
     control: &'a Control,
+    counts: &'a mut dyn FnMut() -> bool,
 }
 
 impl Sink for Counting<'_> {
     fn sample(&mut self, sample: &Sample, _: &Tables) -> io::Result<()> {
+        if !(self.counts)() {
+            return Ok(());
+        }
         *self.stacks.entry((sample.thread, sample.stack)).or_default() += 1;
         *self.by_time.entry(sample.at).or_default() += 1;
         self.left = self.left.saturating_sub(1);
@@ -72,8 +76,14 @@ pub(crate) fn attach(program: &Program, options: Options) -> Attached {
 impl Attached {
     /// Runs until there are so many samples (stacks written), or the options' duration is over.
     pub(crate) fn run(&mut self, samples: u64) -> Seen {
+        self.run_counting(samples, &mut || true)
+    }
+
+    /// The same, with only the samples for which `counts` says so.
+    pub(crate) fn run_counting(&mut self, samples: u64, counts: &mut dyn FnMut() -> bool) -> Seen {
         let control = Control::default();
-        let mut sink = Counting { stacks: BTreeMap::new(), by_time: BTreeMap::new(), left: samples, control: &control };
+        let mut sink =
+            Counting { stacks: BTreeMap::new(), by_time: BTreeMap::new(), left: samples, control: &control, counts };
         let before = self.sampler.effort();
         let end = self.sampler.run(&mut self.tables, &mut sink, &control);
         let after = self.sampler.effort();
