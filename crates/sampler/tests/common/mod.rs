@@ -110,6 +110,7 @@ impl Attached {
         let named = |frame| match self.tables.frame_of(frame) {
             Frame::Python { name, line, .. } => (self.tables.str(name).to_owned(), line),
             Frame::Note(text) => (self.tables.str(text).to_owned(), 0),
+            Frame::Thread(_) => ("(thread)".to_owned(), 0),
         };
         frames.into_iter().map(named).collect()
     }
