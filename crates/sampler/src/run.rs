@@ -6,8 +6,8 @@ use py_spy_profile::{Frame, Nanos, Sample, Sink, StackId, Tables};
 use py_spy_target::CpuClock;
 
 use crate::clock::{Clock, Slot, wait_until};
-use crate::file_names::FileNames;
 use crate::codes::Codes;
+use crate::file_names::FileNames;
 use crate::moment::{Moment, Part, Wanted, Watch};
 use crate::roster::Member;
 use crate::stacks::Namer;
