@@ -108,9 +108,10 @@ fn denied(target: &Target) -> AttachError {
 /// What to do about a missing permission: each way that applies.
 fn permission_hint(permission: &Permission) -> String {
     let mut ways = Vec::new();
-    if permission.kubernetes {
+    // A container that has the right is kept out by something else.
+    if permission.kubernetes && !permission.can_trace {
         ways.push("give the container `securityContext: {capabilities: {add: [SYS_PTRACE]}}`".to_owned());
-    } else if permission.container {
+    } else if permission.container && !permission.can_trace {
         ways.push("start the container with `docker run --cap-add SYS_PTRACE`".to_owned());
     }
     if !permission.root {

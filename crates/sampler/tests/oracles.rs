@@ -192,7 +192,7 @@ fn two_interpreters_are_both_seen() {
             for mode in [Mode::Stop, Mode::Nonblocking] {
                 let name = format!("{interpreter} interpreters {} {mode:?}", arguments.join(" "));
                 let program = Program::start(&turn, interpreter, "interpreters", arguments);
-                // Up to 3.11 one that waits for the lock of the other may wait for ever, and is idle.
+                // One that waits for the lock of the other is idle.
                 let options = Options { include_idle: true, ..options(mode) };
                 let seen = attach(&program, options).run(samples());
                 let total = judge(&name, &program, &seen);
