@@ -16,7 +16,8 @@ use super::{Part, Wanted, Watch};
 /// are counted as dropped.
 const MAX_TRIES: u32 = 20;
 
-/// Looks with the holder stopped and nobody else; in those after them all threads that run are.
+/// Looks with the holder stopped and nobody else. In those after them all threads that run are, and the holder even
+/// when it sleeps.
 const FEW_TRIES: u32 = 10;
 
 /// Instructions that a thread is given to finish what it was doing when it was stopped while it linked a frame: 18 are
@@ -107,12 +108,13 @@ impl Watch {
         let (mut cut, mut unknown) = (0, 0);
         for tries in 1..=MAX_TRIES {
             self.moment.rewind(mark);
-            if tries > FEW_TRIES {
+            let pressing = tries > FEW_TRIES;
+            if pressing {
                 self.hold_all(gil);
             }
             // When the lock went on to another thread, the one that had it stays held: after as many looks as there are
             // threads that run nobody is left who could take it.
-            match self.look(gil, wanted) {
+            match self.look(gil, wanted, pressing) {
                 Ok(Look::Moved) => {}
                 // A list that changed while it was read leads anywhere.
                 Err(why) if tries < MAX_TRIES => {
@@ -150,17 +152,17 @@ impl Watch {
                 && let Some(tid) = self.roster.members[member].tid
             {
                 // Whether it could be stopped shows in the look that follows.
-                self.keep_thread_still(tid).ok();
+                self.keep_thread_still(tid, false).ok();
             }
         }
     }
 
     /// Keeps the holder from moving and copies. A thread that was stopped while it linked a frame goes on, one instruction
     /// at a time, until it has done so.
-    fn look(&mut self, gil: Gil, wanted: Wanted<'_>) -> Result<Look, Unreadable> {
+    fn look(&mut self, gil: Gil, wanted: Wanted<'_>, pressing: bool) -> Result<Look, Unreadable> {
         let mark = self.moment.mark();
         let holder = read_u64(&self.memory, gil.last_holder)?;
-        let still = match self.keep_still(holder)? {
+        let still = match self.keep_still(holder, pressing)? {
             Ok(still) => still,
             Err(look) => return Ok(look),
         };
@@ -259,8 +261,9 @@ impl Watch {
         false
     }
 
-    /// Keeps the thread with this state from moving.
-    fn keep_still(&mut self, holder: Addr) -> Result<Result<Still, Look>, Unreadable> {
+    /// Keeps the thread with this state from moving. One that sleeps is left alone unless it is `pressing`: it wakes
+    /// before each copy is done.
+    fn keep_still(&mut self, holder: Addr, pressing: bool) -> Result<Result<Still, Look>, Unreadable> {
         if holder == 0 {
             return Ok(Ok(Still::Nobody));
         }
@@ -275,7 +278,7 @@ impl Watch {
             self.renew_roster()?;
             return Ok(Err(Look::Unknown));
         };
-        let still = self.keep_thread_still(tid);
+        let still = self.keep_thread_still(tid, pressing);
         if still == Err(Look::Moved) {
             // It has ended, and its state may be another's by now.
             self.roster.doubt();
@@ -284,18 +287,23 @@ impl Watch {
         Ok(still)
     }
 
-    fn keep_thread_still(&mut self, tid: u32) -> Result<Still, Look> {
+    fn keep_thread_still(&mut self, tid: u32, pressing: bool) -> Result<Still, Look> {
         match self.tasks.state(tid) {
             None => Err(Look::Moved),
+            Some(TaskState::Sleeping | TaskState::DiskSleep) if !pressing => {
+                Ok(Still::Asleep(tid, self.tasks.slices(tid)))
+            }
             // A thread that we have not yet let go is stopped already.
-            Some(TaskState::Running | TaskState::Traced) => match self.stopper.hold(tid) {
-                Ok(()) => {
-                    self.effort.stops += 1;
-                    Ok(Still::Held(tid))
+            Some(TaskState::Running | TaskState::Traced | TaskState::Sleeping | TaskState::DiskSleep) => {
+                match self.stopper.hold(tid) {
+                    Ok(()) => {
+                        self.effort.stops += 1;
+                        Ok(Still::Held(tid))
+                    }
+                    Err(Refusal::Gone) => Err(Look::Moved),
+                    Err(Refusal::Denied) => Err(Look::Denied),
                 }
-                Err(Refusal::Gone) => Err(Look::Moved),
-                Err(Refusal::Denied) => Err(Look::Denied),
-            },
+            }
             Some(_) => Ok(Still::Asleep(tid, self.tasks.slices(tid))),
         }
     }
@@ -313,7 +321,7 @@ impl Watch {
             let Some(tid) = self.roster.members[member].tid else { continue };
             let mut seen = false;
             for _ in 0..MAX_FREE_TRIES {
-                let still = match self.keep_thread_still(tid) {
+                let still = match self.keep_thread_still(tid, false) {
                     Ok(still) => still,
                     Err(Look::Denied) => return Ok(Look::Denied),
                     Err(_) => {
