@@ -63,6 +63,8 @@ pub struct Effort {
     pub retries: u64,
     /// `process_vm_readv` calls.
     pub reads: u64,
+    /// Those of them that were made for the moments; the others find names of threads and code objects.
+    pub moment_reads: u64,
     /// Bytes read.
     pub bytes: u64,
 }
@@ -149,10 +151,13 @@ impl Watch {
     /// When the lists that all hangs on can not be read: the process is ending, or is no longer the program it was.
     pub(crate) fn take(&mut self, wanted: Wanted<'_>) -> Result<(), Unreadable> {
         self.effort.moments += 1;
-        match self.mode {
+        let before = self.memory.count().calls;
+        let taken = match self.mode {
             Mode::Stop => self.take_stopping(wanted),
             Mode::Nonblocking => self.take_nonblocking(wanted),
-        }
+        };
+        self.effort.moment_reads += self.memory.count().calls - before;
+        taken
     }
 
     /// What it took so far.

@@ -1,8 +1,8 @@
 //! What a sample costs, counted: reads of the other process's memory, and stops of its threads.
 //!
-//! The program stands at one place with one stack, so its frames' addresses repeat. Three runs of one sampler: the first
-//! meets all that is new; the second and third start alike (each run looks up the threads' names once), and differ in
-//! their length only. So the third's count less the second's is what so many samples more took, exactly.
+//! The program stands at one place with one stack, so its frames' addresses repeat. A first run meets all that is new;
+//! two more begin alike and differ in their length only, so what the longer one took more is what so many samples
+//! took, exactly. What is read to name threads and code objects is counted apart: it must not go by samples.
 
 #![allow(clippy::print_stderr, reason = "a test says what it measured")]
 
@@ -14,27 +14,35 @@ use common::{Attached, attach, options};
 use py_spy_sampler::{Effort, Mode, Options};
 use py_spy_test_programs::{Interpreter, Program, interpreters, one_of_each_series, turn};
 
-/// What `more` samples took beyond what a run takes by itself.
-fn of_more_samples(sampler: &mut Attached, more: u64) -> Effort {
+/// What a number of samples took beyond what a run takes by itself.
+fn of_samples(name: &str, sampler: &mut Attached, samples: u64) -> Effort {
     sampler.run(100);
-    let short = sampler.run(100);
-    let long = sampler.run(100 + more);
-    assert_eq!((short.dropped, long.dropped), (0, 0));
-    assert_eq!(long.samples - short.samples, more);
+    let [short, long] = [100, 100 + samples].map(|samples| {
+        let seen = sampler.run(samples);
+        assert_eq!((seen.dropped, seen.samples), (0, samples), "{name}");
+        seen.effort
+    });
+    // Each run names what it meets, once.
+    let others = |effort: Effort| effort.reads - effort.moment_reads;
+    assert!(others(long) <= others(short) + FEW, "{name}: reads for names go by samples: {short:?} {long:?}");
     Effort {
-        moments: long.effort.moments - short.effort.moments,
-        stops: long.effort.stops.saturating_sub(short.effort.stops),
-        retries: long.effort.retries + short.effort.retries,
-        reads: long.effort.reads.saturating_sub(short.effort.reads),
-        bytes: long.effort.bytes.saturating_sub(short.effort.bytes),
+        moments: long.moments - short.moments,
+        stops: long.stops.saturating_sub(short.stops),
+        retries: long.retries + short.retries,
+        reads: long.reads.saturating_sub(short.reads),
+        moment_reads: long.moment_reads.saturating_sub(short.moment_reads),
+        bytes: long.bytes.saturating_sub(short.bytes),
     }
 }
+
+/// Lines and functions that the one run met and the other did not may take so many reads.
+const FEW: u64 = 20;
 
 /// At most two reads and one stop a sample; each look that was given up may take as much again.
 fn assert_cost(name: &str, mode: Mode, effort: Effort) {
     let looks = effort.moments + effort.retries;
     eprintln!("{name}: {effort:?}");
-    assert!(effort.reads <= 2 * looks, "{name}: more than two reads a look: {effort:?}");
+    assert!(effort.moment_reads <= 2 * looks, "{name}: more than two reads a look: {effort:?}");
     assert!(effort.retries * 20 <= effort.moments, "{name}: retries without need: {effort:?}");
     match mode {
         Mode::Stop => assert!(effort.stops <= looks, "{name}: more than one stop a look: {effort:?}"),
@@ -47,8 +55,8 @@ fn deep(interpreter: &Interpreter, depth: &str) {
     let program = Program::start(&turn, interpreter, "deep", &[depth]);
     for mode in [Mode::Stop, Mode::Nonblocking] {
         let mut sampler = attach(&program, options(mode));
-        let effort = of_more_samples(&mut sampler, 200);
-        assert_cost(&format!("{interpreter} deep {depth} {mode:?}"), mode, effort);
+        let name = format!("{interpreter} deep {depth} {mode:?}");
+        assert_cost(&name, mode, of_samples(&name, &mut sampler, 200));
         let seen = sampler.run(10);
         let depths = seen.stacks.keys().map(|(_, stack)| stack.len());
         let least = depth.parse::<usize>().expect("a number");
@@ -70,8 +78,8 @@ fn sleeping_threads_cost_nothing() {
     for interpreter in one_of_each_series() {
         let turn = turn();
         let program = Program::start(&turn, interpreter, "asleep", &["500", "busy"]);
-        let effort = of_more_samples(&mut attach(&program, options(Mode::Stop)), 200);
-        assert_cost(&format!("{interpreter} 500 asleep, 1 busy"), Mode::Stop, effort);
+        let name = format!("{interpreter} 500 asleep, 1 busy");
+        assert_cost(&name, Mode::Stop, of_samples(&name, &mut attach(&program, options(Mode::Stop)), 200));
     }
 }
 
@@ -80,13 +88,14 @@ fn a_sleeping_program_is_neither_stopped_nor_read() {
     for interpreter in one_of_each_series() {
         let turn = turn();
         let program = Program::start(&turn, interpreter, "asleep", &["20"]);
-        let options = Options {
-            interval: Duration::from_millis(1),
-            duration: Some(Duration::from_millis(100)),
-            ..options(Mode::Stop)
-        };
-        let seen = attach(&program, options).run(1);
-        assert!(seen.ticks > 0, "{interpreter}");
-        assert_eq!((seen.samples, seen.effort), (0, Effort::default()), "{interpreter}");
+        // What a run begins with does not go by its length.
+        let [short, long] = [50, 150].map(|duration| {
+            let duration = Some(Duration::from_millis(duration));
+            let options = Options { interval: Duration::from_millis(1), duration, ..options(Mode::Stop) };
+            attach(&program, options).run(1)
+        });
+        assert!(long.ticks > short.ticks, "{interpreter}: {} and {} ticks", short.ticks, long.ticks);
+        assert_eq!((long.samples, long.effort.moments, long.effort.stops), (0, 0, 0), "{interpreter}");
+        assert_eq!(long.effort, short.effort, "{interpreter}");
     }
 }

@@ -39,13 +39,13 @@ def busy():
 
 native = []
 arrived = threading.Semaphore(0)
-rules(__file__, None, ["<module>", "sleeper", "busy"])
+rules(__file__, None, ["<module>", "sleeper", "_bootstrap"])
 threading.stack_size(256 * 1024)
 for _ in range(int(sys.argv[1])):
     _thread.start_new_thread(sleeper, ())
     wait_until_asleep()
 if len(sys.argv) > 2:
-    _thread.start_new_thread(busy, ())
+    threading.Thread(target=busy, daemon=True).start()
     arrived.acquire()
 ready()
 os.read(0, 1)

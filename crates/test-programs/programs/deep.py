@@ -25,7 +25,7 @@ def waves():
 
 def busy():
     while True:
-        bottom()  #> bottom
+        pass
 
 
 def to(depth):

@@ -97,6 +97,7 @@ impl Attached {
             stops: after.stops - before.stops,
             retries: after.retries - before.retries,
             reads: after.reads - before.reads,
+            moment_reads: after.moment_reads - before.moment_reads,
             bytes: after.bytes - before.bytes,
         };
         let count = |counter: &AtomicU64| counter.load(Relaxed);
