@@ -6,11 +6,14 @@
 //! there after the copy, nobody ran in between, and all that was copied is one moment. Without a GIL only its own
 //! thread moves a stack: each is a moment of its own.
 
+mod free;
+mod still;
+
 use py_spy_address_space::{Addr, Memory, Span, read_u64};
 use py_spy_python::{Gil, Stack, Unreadable};
-use py_spy_target::{Refusal, Slices, TaskState};
 
 use super::{Part, Wanted, Watch};
+use still::Still;
 
 /// Looks at one moment: each is begun again when the GIL went on to another thread meanwhile. Beyond that the stacks
 /// are counted as dropped.
@@ -28,23 +31,9 @@ const MAX_STEPS: u32 = 64;
 /// Looks at a thread that did not get a CPU for those instructions in good time.
 const MAX_CUT_TRIES: u32 = 3;
 
-/// Looks at a thread without a GIL that began to run meanwhile.
-const MAX_FREE_TRIES: u32 = 8;
-
 /// Moments in a row at which nobody knew the GIL's holder, before we give up to stop it: its thread's id can not be told
 /// (an old CPython with an unknown C library, or another PID namespace).
 const MAX_UNKNOWN: u32 = 10;
-
-/// How the thread that could move is kept from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Still {
-    /// It is stopped.
-    Held(u32),
-    /// It sleeps: this is what the scheduler had counted for it.
-    Asleep(u32, Option<Slices>),
-    /// There is none.
-    Nobody,
-}
 
 /// What came of one look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,109 +248,6 @@ impl Watch {
             self.moment.dropped += 1;
         }
         false
-    }
-
-    /// Keeps the thread with this state from moving. One that sleeps is left alone unless it is `pressing`: it wakes
-    /// before each copy is done.
-    fn keep_still(&mut self, holder: Addr, pressing: bool) -> Result<Result<Still, Look>, Unreadable> {
-        if holder == 0 {
-            return Ok(Ok(Still::Nobody));
-        }
-        let Some(member) = self.roster.at(holder) else {
-            // A thread that is new, or one that has ended: its state is freed after it let the GIL go.
-            self.renew_roster()?;
-            return Ok(if self.roster.at(holder).is_some() { Err(Look::Moved) } else { Ok(Still::Nobody) });
-        };
-        let Some(tid) = self.roster.members[member].tid else {
-            // A thread that is just beginning, or one that we can not know.
-            self.roster.doubt();
-            self.renew_roster()?;
-            return Ok(Err(Look::Unknown));
-        };
-        let still = self.keep_thread_still(tid, pressing);
-        if still == Err(Look::Moved) {
-            // It has ended, and its state may be another's by now.
-            self.roster.doubt();
-            self.renew_roster()?;
-        }
-        Ok(still)
-    }
-
-    fn keep_thread_still(&mut self, tid: u32, pressing: bool) -> Result<Still, Look> {
-        match self.tasks.state(tid) {
-            None => Err(Look::Moved),
-            Some(TaskState::Sleeping | TaskState::DiskSleep) if !pressing => {
-                Ok(Still::Asleep(tid, self.tasks.slices(tid)))
-            }
-            // A thread that we have not yet let go is stopped already.
-            Some(TaskState::Running | TaskState::Traced | TaskState::Sleeping | TaskState::DiskSleep) => {
-                match self.stopper.hold(tid) {
-                    Ok(()) => {
-                        self.effort.stops += 1;
-                        Ok(Still::Held(tid))
-                    }
-                    Err(Refusal::Gone) => Err(Look::Moved),
-                    Err(Refusal::Denied) => Err(Look::Denied),
-                }
-            }
-            Some(_) => Ok(Still::Asleep(tid, self.tasks.slices(tid))),
-        }
-    }
-
-    /// The stacks of the threads that run without a GIL, one after the other.
-    fn take_free(&mut self, wanted: Wanted<'_>) -> Result<Look, Unreadable> {
-        self.window.refill(&self.memory, (0, 0), &mut [])?;
-        self.refresh_roster()?;
-        self.choose(wanted, |_| false);
-        for index in 0..self.wanted.len() {
-            let member = self.wanted[index];
-            if self.roster.gil_of(member).is_some() {
-                continue;
-            }
-            let Some(tid) = self.roster.members[member].tid else { continue };
-            let mut seen = false;
-            for _ in 0..MAX_FREE_TRIES {
-                let still = match self.keep_thread_still(tid, false) {
-                    Ok(still) => still,
-                    Err(Look::Denied) => return Ok(Look::Denied),
-                    Err(_) => {
-                        // It has ended.
-                        seen = true;
-                        break;
-                    }
-                };
-                let look = self.look_at_one(member, still);
-                self.stopper.release();
-                let look = look?;
-                seen = look == Look::True;
-                if seen || look == Look::Cut {
-                    break;
-                }
-                self.effort.retries += 1;
-            }
-            self.moment.dropped += usize::from(!seen);
-        }
-        Ok(Look::True)
-    }
-
-    /// The stack of one thread that is kept still, as [`Watch::look`] does it.
-    fn look_at_one(&mut self, member: usize, still: Still) -> Result<Look, Unreadable> {
-        let mark = self.moment.mark();
-        for steps in 0..=MAX_STEPS {
-            self.window.refill(&self.memory, (0, 0), &mut [])?;
-            let epoch = self.code_epoch();
-            let last = steps == MAX_STEPS || !matches!(still, Still::Held(_));
-            let whole = self.walk_one(member, false, last, epoch);
-            match still {
-                Still::Held(_) if whole => return Ok(Look::True),
-                Still::Held(tid) if self.stopper.step(tid) => {}
-                Still::Asleep(tid, before) if whole && self.tasks.slices(tid) == before => return Ok(Look::True),
-                _ => break,
-            }
-            self.effort.retries += 1;
-        }
-        self.moment.rewind(mark);
-        Ok(if matches!(still, Still::Held(_)) { Look::Cut } else { Look::Moved })
     }
 
     /// Copies again and reads the lists of interpreters and threads again, whoever runs.
