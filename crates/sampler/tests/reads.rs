@@ -15,10 +15,10 @@ use py_spy_sampler::{Effort, Mode, Options};
 use py_spy_test_programs::{Interpreter, Program, interpreters, one_of_each_series, turn};
 
 /// What a number of samples took beyond what a run takes by itself.
-fn of_samples(name: &str, sampler: &mut Attached, samples: u64) -> Effort {
-    sampler.run(100);
+fn of_samples(name: &str, attached: &mut Attached, samples: u64) -> Effort {
+    attached.run(100);
     let [short, long] = [100, 100 + samples].map(|samples| {
-        let seen = sampler.run(samples);
+        let seen = attached.run(samples);
         assert_eq!((seen.dropped, seen.samples), (0, samples), "{name}");
         seen.effort
     });
