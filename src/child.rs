@@ -10,9 +10,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use py_spy_sampler::AttachError;
 use py_spy_target::launch::{Child, Streams};
 use signal_hook::consts::{SIGKILL, SIGTERM};
 
+use crate::errors::Hinted;
 use crate::signals;
 
 /// How long the program may clean up after it was asked to end, before it is killed.
@@ -135,6 +137,24 @@ impl Program {
             // It is shown to help with another error; there is nothing to be said if that fails.
             let _ = file.rewind().and_then(|()| io::copy(file, &mut io::stderr().lock()));
         }
+    }
+
+    /// Why nothing came of sampling it. `ended_before`: it had ended before that was known. `verb` is what was typed.
+    pub(crate) fn explain(&mut self, error: anyhow::Error, ended_before: bool, verb: &str) -> anyhow::Error {
+        self.show_captured();
+        if !error.is::<AttachError>() {
+            return error;
+        }
+        if !ended_before {
+            return error.context("the command did not become a Python program that can be sampled");
+        }
+        log::debug!("the last try to attach: {error:#}");
+        let status = self.reap().map_or_else(|_| "an unknown status".to_owned(), describe);
+        Hinted::new(
+            format!("the command ended with {status} before it was seen to run Python"),
+            format!("name the interpreter itself, as in: py-spy {verb} -- python app.py"),
+        )
+        .into()
     }
 
     fn send(&self, signal: i32) {

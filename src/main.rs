@@ -10,6 +10,7 @@ mod output;
 mod plan;
 mod progress;
 mod record;
+mod sampler_thread;
 mod say;
 mod signals;
 mod top;

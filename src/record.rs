@@ -11,11 +11,10 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
-use py_spy_sampler::{AttachError, Control, End};
+use py_spy_sampler::{Control, End};
 
 use crate::attach::Patience;
-use crate::child::{self, Program};
-use crate::errors::Hinted;
+use crate::child::Program;
 use crate::output::Output;
 use crate::plan::{RecordPlan, Target};
 use crate::{progress, signals};
@@ -107,18 +106,5 @@ fn conclude(mut session: Session, result: anyhow::Result<Recorded>, ended_before
     let Some(program) = &mut session.program else {
         return Err(error);
     };
-    program.show_captured();
-    if !error.is::<AttachError>() {
-        return Err(error);
-    }
-    if !ended_before {
-        return Err(error.context("the command did not become a Python program that can be sampled"));
-    }
-    log::debug!("the last try to attach: {error:#}");
-    let status = program.reap().map_or_else(|_| "an unknown status".to_owned(), child::describe);
-    Err(Hinted::new(
-        format!("the command ended with {status} before it was seen to run Python"),
-        "name the interpreter itself, as in: py-spy record -- python app.py",
-    )
-    .into())
+    Err(program.explain(error, ended_before, "record"))
 }

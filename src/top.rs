@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver};
 
 use anyhow::{Context, anyhow};
-use py_spy_sampler::{AttachError, Control, End, ProcessInfo};
+use py_spy_sampler::{Control, End, ProcessInfo};
 use py_spy_target::Target as Process;
 
 use crate::attach::Patience;
@@ -135,18 +135,5 @@ fn conclude(
         }
         return Ok(code);
     };
-    program.show_captured();
-    if !error.is::<AttachError>() {
-        return Err(error);
-    }
-    if !ended_before {
-        return Err(error.context("the command did not become a Python program that can be sampled"));
-    }
-    log::debug!("the last try to attach: {error:#}");
-    let status = program.reap().map_or_else(|_| "an unknown status".to_owned(), child::describe);
-    Err(Hinted::new(
-        format!("the command ended with {status} before it was seen to run Python"),
-        "name the interpreter itself, as in: py-spy top -- python app.py",
-    )
-    .into())
+    Err(program.explain(error, ended_before, "top"))
 }

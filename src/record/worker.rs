@@ -1,10 +1,9 @@
-//! The thread that samples. A process that is stopped can be released only by the thread that stopped it, so attaching,
-//! sampling and everything that is sampled stay here.
+//! What the sampling thread does for `record`: everything that is sampled stays there until it is written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -14,6 +13,7 @@ use py_spy_sampler::{Control, End, LineMode, Options};
 use super::Event;
 use crate::attach::{Patience, attach};
 use crate::output::Output;
+use crate::sampler_thread::{self, send};
 
 /// What to record.
 #[derive(Debug)]
@@ -38,24 +38,7 @@ pub(super) struct Recorded {
 
 /// Starts the thread. It sends [`Event::Done`] last, whatever happens.
 pub(super) fn spawn(job: Job, events: Sender<Event>) -> std::io::Result<JoinHandle<anyhow::Result<Recorded>>> {
-    thread::Builder::new().name("sampler".to_owned()).spawn(move || {
-        let done = Done(events);
-        work(job, &done.0)
-    })
-}
-
-/// Says that the thread is done, in a panic too.
-struct Done(Sender<Event>);
-
-impl Drop for Done {
-    fn drop(&mut self) {
-        send(&self.0, Event::Done);
-    }
-}
-
-fn send(events: &Sender<Event>, event: Event) {
-    // The session outlives us unless it panicked.
-    let _ = events.send(event);
+    sampler_thread::spawn(events, Event::Done, |events| work(job, events))
 }
 
 fn work(job: Job, events: &Sender<Event>) -> anyhow::Result<Recorded> {

@@ -1,11 +1,10 @@
-//! The thread that samples. A process that is stopped can be released only by the thread that stopped it, so attaching
-//! and sampling stay here.
+//! What the sampling thread does for `top`.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use py_spy_profile::Tables;
 use py_spy_sampler::{AttachError, Control, Options};
@@ -13,6 +12,7 @@ use py_spy_sampler::{AttachError, Control, Options};
 use super::Event;
 use super::ranking::Shared;
 use crate::attach::{Patience, attach};
+use crate::sampler_thread::{self, send};
 
 /// What to sample.
 #[derive(Debug)]
@@ -28,24 +28,7 @@ pub(super) struct Job {
 
 /// Starts the thread. It sends [`Event::Done`] last, whatever happens.
 pub(super) fn spawn(job: Job, events: Sender<Event>) -> io::Result<JoinHandle<Result<(), AttachError>>> {
-    thread::Builder::new().name("sampler".to_owned()).spawn(move || {
-        let done = Done(events);
-        work(job, &done.0)
-    })
-}
-
-/// Says that the thread is done, in a panic too.
-struct Done(Sender<Event>);
-
-impl Drop for Done {
-    fn drop(&mut self) {
-        send(&self.0, Event::Done);
-    }
-}
-
-fn send(events: &Sender<Event>, event: Event) {
-    // The session outlives us unless it panicked.
-    let _ = events.send(event);
+    sampler_thread::spawn(events, Event::Done, |events| work(job, events))
 }
 
 fn work(job: Job, events: &Sender<Event>) -> Result<(), AttachError> {
