@@ -82,7 +82,7 @@ pub(crate) fn constant(key: Key, layout: &str) -> String {
     format!("static {}: Layout = {};", key.constant(), layout.trim())
 }
 
-/// The rows of a file that [`file`] wrote.
+/// The rows of a file that [`file()`] wrote.
 pub(crate) fn parse(text: &str) -> BTreeMap<Key, Row> {
     let mut rows = BTreeMap::new();
     for key in wanted() {

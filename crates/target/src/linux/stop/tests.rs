@@ -151,6 +151,7 @@ const WAITS: u32 = 100;
 /// Not a test: what the next one runs as a child. Says how many of its waits ended with EINTR.
 #[test]
 #[ignore = "it is run by another test"]
+#[expect(clippy::print_stdout, reason = "the other test reads it")]
 fn a_child_that_waits() {
     let epoll = Epoll::new(EpollCreateFlags::empty()).expect("an epoll");
     println!("ready");
