@@ -8,9 +8,10 @@ mod stop;
 
 use std::time::Instant;
 
-use py_spy_address_space::Window;
+use py_spy_address_space::{Addr, Window};
 use py_spy_python::{Python, RawFrame, Reader, Stack, ThreadState, Unreadable, walk};
 use py_spy_target::{CpuClock, Live, ProcessEnd, Stopper, Target, Tasks};
+use rustc_hash::FxHashMap;
 
 use crate::Mode;
 use crate::codes::Codes;
@@ -88,6 +89,8 @@ pub(crate) struct Watch {
     wanted: Vec<usize>,
     /// Moments in a row at which nobody knew who holds the GIL.
     unknown: u32,
+    /// The outermost frame of each thread state at the last look that stopped nothing.
+    roots: FxHashMap<Addr, Addr>,
     scratch: Vec<RawFrame>,
 }
 
@@ -132,6 +135,7 @@ impl Watch {
             effort: Effort::default(),
             wanted: Vec::new(),
             unknown: 0,
+            roots: FxHashMap::default(),
             scratch: Vec::new(),
         })
     }

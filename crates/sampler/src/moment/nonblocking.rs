@@ -4,12 +4,16 @@
 //! deepest frame that held still, so that no sample is lost and none is invented.
 
 use py_spy_address_space::Addr;
-use py_spy_python::{Reader, Stack, Unreadable};
+use py_spy_python::layout::Root;
+use py_spy_python::{RawFrame, Reader, Stack, Unreadable};
 
 use super::{Part, Wanted, Watch};
 
 /// Looks at the lists of interpreters and threads until one of them makes sense.
 const MAX_LOOKS: u32 = 8;
+
+/// Threads whose outermost frame is remembered; then all are forgotten.
+const MAX_ROOTS: usize = 1 << 16;
 
 impl Watch {
     /// Fills the moment without stopping anything.
@@ -78,6 +82,10 @@ impl Watch {
             moving |= same < kept.len() - first || same < other.len();
             kept.drain(first..kept.len() - same);
         }
+        if !self.is_usual_root(member, &kept[first..]) {
+            kept.truncate(first);
+            moving = true;
+        }
         self.moment.frames = kept;
         self.scratch = other;
         if self.check_codes(first, epoch).is_err() {
@@ -87,5 +95,20 @@ impl Watch {
         }
         let end = self.moment.frames.len();
         self.moment.parts.push(Part { member, first, end, holds_gil, moving });
+    }
+
+    /// True when a stack ends where this thread's stack ended the last time, or where a frame says of itself that it is
+    /// the outermost (3.12+). Before that a frame that has just been left is cut from its caller and looks like a root;
+    /// the true one stays the same as long as its thread lives, but in threads that C calls Python from.
+    fn is_usual_root(&mut self, member: usize, frames: &[RawFrame]) -> bool {
+        let Some(root) = frames.last() else { return true };
+        if matches!(self.python.layout.frame.root, Root::Shim { .. }) {
+            return true;
+        }
+        if self.roots.len() >= MAX_ROOTS {
+            self.roots.clear();
+        }
+        let state = self.roster.members[member].at;
+        self.roots.insert(state, root.at).is_none_or(|usual| usual == root.at)
     }
 }
