@@ -4,6 +4,7 @@
 //! or says that it could not. Who walks, names and writes never knows which way it was.
 
 mod nonblocking;
+mod roots;
 mod stop;
 
 use std::time::Instant;
@@ -16,6 +17,7 @@ use rustc_hash::FxHashMap;
 use crate::Mode;
 use crate::codes::Codes;
 use crate::roster::Roster;
+use roots::Roots;
 
 /// Which threads' stacks are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,8 +91,8 @@ pub(crate) struct Watch {
     wanted: Vec<usize>,
     /// Moments in a row at which nobody knew who holds the GIL.
     unknown: u32,
-    /// The outermost frame of each thread state at the last look that stopped nothing.
-    roots: FxHashMap<Addr, Addr>,
+    /// Where the stacks of each thread state end, of the looks that stop nothing.
+    roots: FxHashMap<Addr, Roots>,
     scratch: Vec<RawFrame>,
 }
 

@@ -12,7 +12,7 @@ use super::{Part, Wanted, Watch};
 /// Looks at the lists of interpreters and threads until one of them makes sense.
 const MAX_LOOKS: u32 = 8;
 
-/// Threads whose outermost frame is remembered; then all are forgotten.
+/// Threads whose outermost frames are remembered; then all are forgotten.
 const MAX_ROOTS: usize = 1 << 16;
 
 impl Watch {
@@ -97,9 +97,8 @@ impl Watch {
         self.moment.parts.push(Part { member, first, end, holds_gil, moving });
     }
 
-    /// True when a stack ends where this thread's stack ended the last time, or where a frame says of itself that it is
-    /// the outermost (3.12+). Before that a frame that has just been left is cut from its caller and looks like a root;
-    /// the true one stays the same as long as its thread lives, but in threads that C calls Python from.
+    /// True when a stack ends where this thread's stacks do, or where a frame says of itself that it is the outermost
+    /// (3.12+).
     fn is_usual_root(&mut self, member: usize, frames: &[RawFrame]) -> bool {
         let Some(root) = frames.last() else { return true };
         if matches!(self.python.layout.frame.root, Root::Shim { .. }) {
@@ -109,6 +108,6 @@ impl Watch {
             self.roots.clear();
         }
         let state = self.roster.members[member].at;
-        self.roots.insert(state, root.at).is_none_or(|usual| usual == root.at)
+        self.roots.entry(state).or_default().is_usual(root.at)
     }
 }
