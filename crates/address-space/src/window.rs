@@ -108,8 +108,11 @@ impl Window {
             if got >= length {
                 return Err(Fault::unmapped(tail.0, tail.1));
             }
-            // One page is a hole, and hides everything behind it: ask again without it.
+            // One page is a hole, and hides everything behind it. Ask again without it, and without those that the last
+            // tick had no use for: what is unmapped was mostly not in use any more, and holes seldom come alone.
             self.slots.remove(got % block / PAGE);
+            let last = self.tick.wrapping_sub(1);
+            self.slots.retain(|slot| slot.touched == last);
         }
     }
 

@@ -7,13 +7,18 @@ use crate::object::{self, Unreadable, add, half, word};
 use crate::stack::RawFrame;
 
 /// What is compared to see that a code object's address still has the same code object: a freed one's memory is used
-/// again. Pointers to its name, file name and line table, and its first line.
+/// again, and that of its name for another name. Pointers to its name, file name and line table, its first line, and
+/// enough of what they point to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint {
     name: Addr,
     filename: Addr,
     line_table: Addr,
     first_line: u32,
+    /// The name's length and hash (or its first characters, when it has none yet).
+    name_is: [u64; 2],
+    /// How long the line table is.
+    line_table_size: u64,
 }
 
 /// A code object, read once.
@@ -42,12 +47,22 @@ impl Fingerprint {
         let bytes = bytes.get_mut(..code.size.saturating_sub(first) as usize).unwrap_or(&mut []);
         read(add(at, first)?, bytes)?;
         let place = |offset: u32| (offset - first) as usize;
-        Ok(Fingerprint {
-            name: word(bytes, place(code.name)),
-            filename: word(bytes, place(code.filename)),
-            line_table: word(bytes, place(code.line_table)),
-            first_line: half(bytes, place(code.first_line)),
-        })
+        let (name, line_table) = (word(bytes, place(code.name)), word(bytes, place(code.line_table)));
+        let (filename, first_line) = (word(bytes, place(code.filename)), half(bytes, place(code.first_line)));
+        // `hash` follows `length` in all versions (`Include/cpython/unicodeobject.h`); -1 is none.
+        let mut text = [0; 16];
+        read(add(name, layout.objects.unicode.length)?, &mut text)?;
+        let mut name_is = [word(&text, 0), word(&text, 8)];
+        if name_is[1] == u64::MAX {
+            let mut start = [0; 16];
+            let length = start.len().min(name_is[0] as usize);
+            read(add(name, layout.objects.unicode.ascii_data)?, &mut start[..length])?;
+            name_is[1] = word(&start, 0) ^ word(&start, 8).rotate_left(1);
+        }
+        let mut size = [0; 8];
+        read(add(line_table, layout.objects.bytes_size)?, &mut size)?;
+        let line_table_size = u64::from_le_bytes(size);
+        Ok(Fingerprint { name, filename, line_table, first_line, name_is, line_table_size })
     }
 }
 

@@ -81,13 +81,13 @@ impl Run<'_> {
                 alive = self.watch.wait_for_end(deadline);
                 alive && !self.control.stop.load(Relaxed)
             });
+            self.control.missed.fetch_add(slot.skipped, Relaxed);
             if self.control.stop.load(Relaxed) {
                 return End::Stopped;
             }
             if !alive {
                 return End::Exited;
             }
-            self.control.missed.fetch_add(slot.skipped, Relaxed);
             if over {
                 return End::Duration;
             }

@@ -71,6 +71,11 @@ impl Child {
         if let Some(caller) = SudoCaller::find(nix::unistd::geteuid(), |name| std::env::var(name).ok()) {
             caller.apply(&mut command);
         }
+        #[expect(unsafe_code, reason = "std lets a child inherit the signals that we block")]
+        // SAFETY: between fork and exec the closure makes one system call; it neither allocates nor takes a lock.
+        unsafe {
+            command.pre_exec(|| Ok(crate::linux::unblock_child_signals()?))
+        };
         let child = command.spawn().map_err(fail)?;
         Ok(Child { child, reaped: false })
     }

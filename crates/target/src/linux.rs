@@ -11,5 +11,6 @@ pub use cpu_clock::CpuClock;
 pub use end::ProcessEnd;
 pub use memory::{Live, ReadCount};
 pub use process::{Permission, ProcessError, Target, raise_file_limit};
+pub(crate) use stop::unblock_child_signals;
 pub use stop::{Refusal, Stopper, block_child_signals};
 pub use tasks::{Slices, TaskState, Tasks};

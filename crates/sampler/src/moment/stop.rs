@@ -9,6 +9,8 @@
 mod free;
 mod still;
 
+use std::time::{Duration, Instant};
+
 use py_spy_address_space::{Addr, Memory, Span, read_u64};
 use py_spy_python::{Gil, Stack, Unreadable};
 
@@ -23,13 +25,14 @@ const MAX_TRIES: u32 = 20;
 /// when it sleeps.
 const FEW_TRIES: u32 = 10;
 
-/// Instructions that a thread is given to finish what it was doing when it was stopped while it linked a frame: 18 are
-/// the most that were seen. A chain that ends early even then really ends there (a generator that is a thread's first
-/// frame). To let the thread go and stop it again is no way: it mostly has not run in between.
-const MAX_STEPS: u32 = 64;
+/// Looks at a thread that was stopped while it linked a frame. A chain that ends early each time really ends there (a
+/// generator that is a thread's first frame).
+const MAX_CUT_TRIES: u32 = 8;
 
-/// Looks at a thread that did not get a CPU for those instructions in good time.
-const MAX_CUT_TRIES: u32 = 3;
+/// How long such a thread is let go before it is looked at again: it needs some nanoseconds, but if it is stopped at once
+/// it mostly has not run in between. (To have it run single instructions under ptrace would be exact, and would leave it
+/// with a SIGTRAP that kills it if we are killed in between.)
+const LET_RUN: Duration = Duration::from_micros(20);
 
 /// Moments in a row at which nobody knew the GIL's holder, before we give up to stop it: its thread's id can not be told
 /// (an old CPython with an unknown C library, or another PID namespace).
@@ -103,17 +106,16 @@ impl Watch {
             }
             // When the lock went on to another thread, the one that had it stays held: after as many looks as there are
             // threads that run nobody is left who could take it.
-            match self.look(gil, wanted, pressing) {
+            match self.look(gil, wanted, pressing, cut + 1 >= MAX_CUT_TRIES) {
                 Ok(Look::Moved) => {}
                 // A list that changed while it was read leads anywhere.
                 Err(why) if tries < MAX_TRIES => {
                     log::debug!("looking again: {why}");
                     self.roster.doubt();
                 }
-                Ok(Look::Cut) if cut == MAX_CUT_TRIES => break,
                 Ok(Look::Cut) => {
                     cut += 1;
-                    self.stopper.release();
+                    self.let_run();
                 }
                 Ok(Look::Unknown) => unknown += 1,
                 look => {
@@ -146,33 +148,23 @@ impl Watch {
         }
     }
 
-    /// Keeps the holder from moving and copies. A thread that was stopped while it linked a frame goes on, one instruction
-    /// at a time, until it has done so.
-    fn look(&mut self, gil: Gil, wanted: Wanted<'_>, pressing: bool) -> Result<Look, Unreadable> {
-        let mark = self.moment.mark();
+    /// Lets the held threads go for a moment.
+    pub(super) fn let_run(&mut self) {
+        self.stopper.release();
+        self.stopper.collect_until(Instant::now() + LET_RUN);
+        std::thread::sleep(LET_RUN);
+    }
+
+    /// Keeps the holder from moving and copies. With `last` a stack that ends early is taken for whole.
+    fn look(&mut self, gil: Gil, wanted: Wanted<'_>, pressing: bool, last: bool) -> Result<Look, Unreadable> {
         let holder = read_u64(&self.memory, gil.last_holder)?;
         let still = match self.keep_still(holder, pressing)? {
             Ok(still) => still,
             Err(look) => return Ok(look),
         };
-        for steps in 0..=MAX_STEPS {
-            let tid = match still {
-                Still::Held(tid) => tid,
-                // A thread that sleeps has nothing half done.
-                Still::Asleep(..) => return self.copy(gil, wanted, holder, still, true),
-                Still::Nobody => {
-                    let look = self.copy(gil, wanted, holder, still, false)?;
-                    return Ok(if look == Look::Cut { Look::Moved } else { look });
-                }
-            };
-            let look = self.copy(gil, wanted, holder, still, steps == MAX_STEPS)?;
-            if look != Look::Cut || !self.stopper.step(tid) {
-                return Ok(look);
-            }
-            self.effort.retries += 1;
-            self.moment.rewind(mark);
-        }
-        Ok(Look::Cut)
+        // A thread that sleeps has nothing half done.
+        let look = self.copy(gil, wanted, holder, still, last || matches!(still, Still::Asleep(..)))?;
+        Ok(if look == Look::Cut && still == Still::Nobody { Look::Moved } else { look })
     }
 
     /// Copies and walks. With `last` a stack that ends early is taken for whole.

@@ -2,20 +2,18 @@
 
 mod restart;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::ptrace;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::unistd::Pid;
 
 /// A thread on a CPU reports its stop within this time. One that has not is off the CPU or inside the kernel: it can
 /// not run another instruction of the program before it stops, so its memory is still.
 const REPORT_WITHIN: Duration = Duration::from_micros(30);
-
-/// A thread that is to run one instruction does so within this time, or is given up: it may have to wait for a CPU.
-const STEP_WITHIN: Duration = Duration::from_millis(20);
 
 /// At the end late reports are waited for this long. On a busy machine it takes a thread some time to get a CPU; one that
 /// has ended and is not collected keeps its process from ending for its parent.
@@ -38,8 +36,9 @@ pub enum Refusal {
 enum Report {
     /// Not yet.
     None,
-    /// It stands still; this signal, if any, was on its way to it and must be handed on.
-    Stopped(Option<Signal>),
+    /// It stands still; this signal was on its way to it and must be handed on, 0 for none. A bare number: the real-time
+    /// signals have no names, and the C library has some of its own among them.
+    Stopped(libc::c_int),
     /// It has ended.
     Ended,
 }
@@ -55,8 +54,6 @@ pub struct Stopper {
     held: Vec<(u32, Report)>,
     /// Threads that were told to stop and let go before they reported it. They are detached as soon as they do.
     pending: Vec<u32>,
-    /// Threads that were told to run one instruction: the SIGTRAP that tells of it is none of theirs.
-    stepped: Vec<u32>,
     /// The CPU that we run on, if we may use one only. A thread that may use only that one too does not run while we
     /// do: waiting for its report is of no use.
     only_cpu: Option<usize>,
@@ -68,9 +65,21 @@ pub struct Stopper {
 pub fn block_child_signals() {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGCHLD);
-    if let Err(errno) = signals.thread_block() {
-        log::warn!("could not block SIGCHLD: {errno}");
+    match signals.thread_swap_mask(SigmaskHow::SIG_BLOCK) {
+        Ok(before) if !before.contains(Signal::SIGCHLD) => BLOCKED_BY_US.store(true, Ordering::Relaxed),
+        Ok(_) => {}
+        Err(errno) => log::warn!("could not block SIGCHLD: {errno}"),
     }
+}
+
+/// SIGCHLD was not blocked before we did it: programs that we start must not find it so.
+static BLOCKED_BY_US: AtomicBool = AtomicBool::new(false);
+
+/// Undoes [`block_child_signals`] in a program that is being started, between fork and exec: makes one system call.
+pub(crate) fn unblock_child_signals() -> nix::Result<()> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGCHLD);
+    if BLOCKED_BY_US.load(Ordering::Relaxed) { signals.thread_unblock() } else { Ok(()) }
 }
 
 impl Stopper {
@@ -83,7 +92,6 @@ impl Stopper {
             child: is_child(pid).then_some(pid),
             held: Vec::new(),
             pending: Vec::new(),
-            stepped: Vec::new(),
             only_cpu: only_cpu(0),
             signals,
         }
@@ -128,46 +136,8 @@ impl Stopper {
         }
     }
 
-    /// Lets a held thread run one instruction. False when it does not: it has ended, or does not get a CPU for long.
-    pub fn step(&mut self, tid: u32) -> bool {
-        let Some(at) = self.held.iter().position(|held| held.0 == tid) else { return false };
-        let Report::Stopped(signal) = self.await_report(at) else { return false };
-        if ptrace::step(Pid::from_raw(tid as i32), signal).is_err() {
-            return false;
-        }
-        self.held[at].1 = Report::None;
-        self.stepped.push(tid);
-        matches!(self.await_report(at), Report::Stopped(_))
-    }
-
-    /// Waits for the report of a held thread, but not for ever.
-    fn await_report(&mut self, at: usize) -> Report {
-        let asked = Instant::now();
-        loop {
-            let (tid, known) = self.held[at];
-            let report = if known == Report::None { self.report(tid) } else { known };
-            self.held[at].1 = report;
-            let waited = asked.elapsed();
-            if report != Report::None || waited >= STEP_WITHIN {
-                return report;
-            }
-            if waited >= REPORT_WITHIN || self.only_cpu.is_some() {
-                self.await_child_signal(LOOK_AGAIN);
-            }
-        }
-    }
-
-    fn report(&mut self, tid: u32) -> Report {
-        let report = report(tid, self.child == Some(tid));
-        if report != Report::None
-            && let Some(at) = self.stepped.iter().position(|&stepped| stepped == tid)
-        {
-            self.stepped.swap_remove(at);
-            if report == Report::Stopped(Some(Signal::SIGTRAP)) {
-                return Report::Stopped(None);
-            }
-        }
-        report
+    fn report(&self, tid: u32) -> Report {
+        report(tid, self.child == Some(tid))
     }
 
     /// Lets all held threads go.
@@ -236,11 +206,11 @@ impl Drop for Stopper {
 
 /// Lets a thread go that has reported its stop, with the signal that was on its way to it. False when it was killed
 /// meanwhile: its end is still to be collected.
-fn let_go(tid: u32, signal: Option<Signal>) -> bool {
-    if signal.is_none() {
+fn let_go(tid: u32, signal: libc::c_int) -> bool {
+    if signal == 0 {
         restart::cut_short_call(tid);
     }
-    match ptrace::detach(Pid::from_raw(tid as i32), signal) {
+    match detach(tid, signal) {
         Ok(()) => true,
         Err(Errno::ESRCH) => false,
         Err(errno) => {
@@ -248,6 +218,17 @@ fn let_go(tid: u32, signal: Option<Signal>) -> bool {
             true
         }
     }
+}
+
+/// `PTRACE_DETACH` with a signal that is delivered with it, 0 for none.
+fn detach(tid: u32, signal: libc::c_int) -> Result<(), Errno> {
+    #[expect(unsafe_code, reason = "nix knows no real-time signals")]
+    // SAFETY: the request reads and writes no memory of ours; its last argument is a number and not a pointer.
+    let result = unsafe {
+        let number = signal as usize as *mut libc::c_void;
+        libc::ptrace(libc::PTRACE_DETACH, tid as libc::pid_t, std::ptr::null_mut::<libc::c_void>(), number)
+    };
+    Errno::result(result).map(drop)
 }
 
 /// Asks, without waiting, whether an attached thread has stopped or ended. With `keep` a thread that ended is not
@@ -259,7 +240,7 @@ fn report(tid: u32, keep: bool) -> Report {
         Ok(None) => Report::None,
         Ok(Some((libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED, _))) | Err(_) => Report::Ended,
         // A stop that we asked for, or job control, has an event in the second byte; else it is a signal on its way.
-        Ok(Some((_, status))) => Report::Stopped(if status >> 8 == 0 { Signal::try_from(status).ok() } else { None }),
+        Ok(Some((_, status))) => Report::Stopped(if status >> 8 == 0 { status } else { 0 }),
     }
 }
 

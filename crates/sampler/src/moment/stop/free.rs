@@ -3,9 +3,9 @@
 use py_spy_python::Unreadable;
 
 use super::still::Still;
-use super::{Look, MAX_STEPS, Wanted, Watch};
+use super::{Look, Wanted, Watch};
 
-/// Looks at a thread without a GIL that began to run meanwhile.
+/// Looks at a thread without a GIL that began to run meanwhile, or was just linking a frame.
 const MAX_FREE_TRIES: u32 = 8;
 
 impl Watch {
@@ -21,7 +21,7 @@ impl Watch {
             }
             let Some(tid) = self.roster.members[member].tid else { continue };
             let mut seen = false;
-            for _ in 0..MAX_FREE_TRIES {
+            for tries in 1..=MAX_FREE_TRIES {
                 let still = match self.keep_thread_still(tid, false) {
                     Ok(still) => still,
                     Err(Look::Denied) => return Ok(Look::Denied),
@@ -31,13 +31,13 @@ impl Watch {
                         break;
                     }
                 };
-                let look = self.look_at_one(member, still);
+                let look = self.look_at_one(member, still, tries == MAX_FREE_TRIES);
                 self.stopper.release();
-                let look = look?;
-                seen = look == Look::True;
-                if seen || look == Look::Cut {
+                seen = look? == Look::True;
+                if seen {
                     break;
                 }
+                self.let_run();
                 self.effort.retries += 1;
             }
             self.moment.dropped += usize::from(!seen);
@@ -45,23 +45,19 @@ impl Watch {
         Ok(Look::True)
     }
 
-    /// The stack of one thread that is kept still, as [`Watch::look`] does it.
-    fn look_at_one(&mut self, member: usize, still: Still) -> Result<Look, Unreadable> {
+    /// The stack of one thread that is kept still. With `last` one that ends early is taken for whole.
+    fn look_at_one(&mut self, member: usize, still: Still, last: bool) -> Result<Look, Unreadable> {
         let mark = self.moment.mark();
-        for steps in 0..=MAX_STEPS {
-            self.window.refill(&self.memory, (0, 0), &mut [])?;
-            let epoch = self.code_epoch();
-            let last = steps == MAX_STEPS || !matches!(still, Still::Held(_));
-            let whole = self.walk_one(member, false, last, epoch);
-            match still {
-                Still::Held(_) if whole => return Ok(Look::True),
-                Still::Held(tid) if self.stopper.step(tid) => {}
-                Still::Asleep(tid, before) if whole && self.tasks.slices(tid) == before => return Ok(Look::True),
-                _ => break,
-            }
-            self.effort.retries += 1;
-        }
+        self.window.refill(&self.memory, (0, 0), &mut [])?;
+        let epoch = self.code_epoch();
+        let whole = self.walk_one(member, false, last || !matches!(still, Still::Held(_)), epoch);
+        let look = match still {
+            Still::Asleep(tid, before) if self.tasks.slices(tid) != before => Look::Moved,
+            _ if whole => return Ok(Look::True),
+            Still::Held(_) => Look::Cut,
+            Still::Asleep(..) | Still::Nobody => Look::Moved,
+        };
         self.moment.rewind(mark);
-        Ok(if matches!(still, Still::Held(_)) { Look::Cut } else { Look::Moved })
+        Ok(look)
     }
 }

@@ -65,31 +65,20 @@ fn a_held_thread_stands_still() {
 }
 
 #[test]
-fn a_held_thread_runs_one_instruction_at_a_time() {
+fn a_real_time_signal_on_its_way_arrives() {
     let mut child = shell("");
     let mut stopper = Stopper::new(child.id());
-    let pid = Pid::from_raw(child.id() as i32);
-    assert!(!stopper.step(child.id()), "it is not held");
+    // SIGRTMIN+1 ends a program that does not expect it. It is sent while the thread is held, again and again, so that
+    // it is met on its way as well as waiting.
+    let pid = child.id().to_string();
     stopper.hold(child.id()).expect("held");
-    let mut moved = 0;
-    for _ in 0..200 {
-        // It may have to wait for a CPU.
-        while !stopper.step(child.id()) {
-            stopper.hold(child.id()).expect("it lives");
-        }
-        let before = ptrace::getregs(pid).expect("stopped");
-        while !stopper.step(child.id()) {
-            stopper.hold(child.id()).expect("it lives");
-        }
-        moved += u32::from(ptrace::getregs(pid).expect("stopped").rip != before.rip);
-    }
-    assert!(moved > 100, "{moved}");
-    // No SIGTRAP is left behind.
+    assert!(Command::new("sh").args(["-c", &format!("kill -35 {pid}")]).status().expect("a shell").success());
     stopper.release();
-    stopper.collect_until(Instant::now() + Duration::from_mins(1));
-    assert_eq!((tracer(child.id()).as_str(), state(child.id())), ("0", 'R'));
-    child.kill().expect("killed");
-    child.wait().expect("reaped");
+    while stopper.hold(child.id()).is_ok() {
+        stopper.release();
+    }
+    let status = child.wait().expect("reaped");
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(35));
 }
 
 #[test]
@@ -182,8 +171,10 @@ fn a_wait_that_is_cut_short_goes_on() {
         stopper.release();
         stopper.collect_until(Instant::now() + Duration::from_mins(1));
         holds += 1;
+        // A wait that is begun again has its whole time before it: it must come to its end now and then.
+        std::thread::sleep(Duration::from_micros(1500));
     }
-    assert!(holds > 100, "{holds} holds");
+    assert!(holds > 20, "{holds} holds");
     assert_eq!(next("interrupted"), "interrupted 0", "after {holds} holds");
     child.wait().expect("reaped");
 }
