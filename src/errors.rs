@@ -11,11 +11,6 @@ use py_spy_target::launch::LaunchError;
 
 use crate::say;
 
-/// Whoever read our standard output has had enough. Not worth a word.
-#[derive(Debug, thiserror::Error)]
-#[error("standard output is closed")]
-pub(crate) struct ClosedStdout;
-
 /// An error with a next step.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -43,7 +38,7 @@ pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> anyhow::Error {
 /// What it means that standard output can not be written.
 pub(crate) fn cannot_print(error: &io::Error) -> anyhow::Error {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        return ClosedStdout.into();
+        return anyhow::anyhow!("standard output was closed before everything was written");
     }
     anyhow::anyhow!("cannot write to standard output: {}", describe(error))
 }
@@ -74,9 +69,6 @@ fn hint_for(path: &Path, kind: io::ErrorKind) -> Option<String> {
 
 /// Prints an error; the exit code that goes with it.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    if error.is::<ClosedStdout>() {
-        return ExitCode::SUCCESS;
-    }
     let (bad, good) = (heading(AnsiColor::Red), heading(AnsiColor::Green));
     say::line(&format!("{bad}Error:{bad:#} {}", for_terminal(&format!("{error:#}"))));
     if let Some(hint) = error.chain().find_map(hint) {

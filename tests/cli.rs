@@ -129,12 +129,12 @@ fn bash_accepts_its_completions() {
 }
 
 #[test]
-fn a_closed_standard_output_is_no_error() {
+fn a_closed_standard_output_is_one_line() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let output = py_spy(&["completions", "bash"]).stdout(writer).output().unwrap();
-    assert_eq!(code(&output), 0);
-    assert_eq!(stderr(&output), "");
+    assert_eq!(code(&output), 1);
+    assert_eq!(stderr(&output), "Error: standard output was closed before everything was written\n");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn a_full_disk_is_an_error() {
 }
 
 #[test]
-fn a_reader_that_has_had_enough_is_no_error() {
+fn a_reader_that_has_had_enough_is_told_in_one_line() {
     let mut program = waiting(one_of_each_series()[0]);
     let pid = program.id_text();
     for words in [&["dump", "--pid", &pid][..], &["record", "-i", "-d", "0.1", "-f", "raw", "-o", "-", "--pid", &pid]] {
@@ -57,7 +57,7 @@ fn a_reader_that_has_had_enough_is_no_error() {
         child.stderr.take().expect("a pipe").read_to_string(&mut text).expect("UTF-8");
         let code = child.wait().expect("our child").code();
         assert!(
-            code == Some(0) && !text.contains("panicked") && !text.contains("Error"),
+            code == Some(1) && !text.contains("panicked") && text.contains("Error: standard output was closed"),
             "{words:?}: {code:?}: {text}"
         );
         // Somebody reads the first byte.
@@ -65,7 +65,8 @@ fn a_reader_that_has_had_enough_is_no_error() {
         let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
         assert!(!output.fill_buf().expect("a pipe").is_empty(), "{words:?}: nothing is printed");
         drop(output);
-        assert_eq!(child.wait().expect("our child").code(), Some(0), "{words:?}");
+        // All may have been written by then.
+        assert!(matches!(child.wait().expect("our child").code(), Some(0 | 1)), "{words:?}");
     }
     program.goes_on();
 }
