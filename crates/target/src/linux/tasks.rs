@@ -125,6 +125,11 @@ impl Tasks {
         self.known.is_empty()
     }
 
+    /// True when some thread was gone when it was looked at.
+    pub fn is_stale(&self) -> bool {
+        self.stale
+    }
+
     /// Looks at the list of threads again if it may have changed: the folder's link count says how many there are, and
     /// a thread that ended is noticed when it is looked at. Returns whether it did look.
     pub fn refresh(&mut self) -> std::io::Result<bool> {
