@@ -58,6 +58,10 @@ pub(crate) struct Moment {
     pub(crate) gone: Vec<usize>,
     /// Thread states whose frames could not be read truly.
     pub(crate) dropped: usize,
+    /// [`Roster::version`] when the first part was made, and whether another part was made at another one: what the parts
+    /// say of members is not to be trusted then.
+    roster: u64,
+    mixed: bool,
 }
 
 /// What it took to get the moments so far.
@@ -102,6 +106,7 @@ pub(crate) struct Watch {
     /// Looks taken, and what [`Watch::code_epoch`] was at the last one that stopped something.
     looks: u64,
     epoch: u64,
+    tids: Vec<u32>,
     wanted: Vec<usize>,
     /// Moments in a row at which nobody knew who holds the GIL.
     unknown: u32,
@@ -116,6 +121,7 @@ impl Moment {
         self.parts.clear();
         self.gone.clear();
         self.dropped = 0;
+        self.mixed = false;
     }
 
     /// How far it has been filled.
@@ -129,6 +135,16 @@ impl Moment {
         self.parts.truncate(parts);
         self.gone.truncate(gone);
         self.dropped = dropped;
+    }
+
+    /// Puts a part in that was made when the roster was this one.
+    fn push(&mut self, part: Part, roster: u64) {
+        if self.parts.is_empty() {
+            self.roster = roster;
+            self.mixed = false;
+        }
+        self.mixed |= self.roster != roster;
+        self.parts.push(part);
     }
 }
 
@@ -163,6 +179,7 @@ impl Watch {
             effort: Effort::default(),
             looks: 0,
             epoch: 0,
+            tids: Vec::new(),
             wanted: Vec::new(),
             unknown: 0,
             roots: FxHashMap::default(),

@@ -38,6 +38,10 @@ const LET_RUN: Duration = Duration::from_micros(20);
 /// (an old CPython with an unknown C library, or another PID namespace).
 const MAX_UNKNOWN: u32 = 10;
 
+/// Moments that are begun again because threads came or went between the looks under several GILs. Beyond that the stacks
+/// are counted as dropped.
+const MAX_ROSTERS: u32 = 4;
+
 /// What came of one look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
@@ -87,19 +91,29 @@ impl Watch {
             }
             renewed?;
         }
-        // A look may read the lists again: what it adds is looked at in its turn, what it takes away is no longer there.
-        let mut index = 0;
-        while let Some(&gil) = self.roster.gils.get(index) {
-            index += 1;
-            let look = match gil {
-                Some(gil) => self.take_under(gil, wanted)?,
-                None => self.take_free(wanted)?,
-            };
-            if look == Look::Denied {
-                self.stop_no_more();
-                return self.take_nonblocking(wanted);
+        for _ in 0..MAX_ROSTERS {
+            self.moment.clear();
+            // A look may read the lists again: what it adds is looked at in its turn, what it takes away is no longer there.
+            let mut index = 0;
+            while let Some(&gil) = self.roster.gils.get(index) {
+                index += 1;
+                let look = match gil {
+                    Some(gil) => self.take_under(gil, wanted)?,
+                    None => self.take_free(wanted)?,
+                };
+                if look == Look::Denied {
+                    self.stop_no_more();
+                    return self.take_nonblocking(wanted);
+                }
             }
+            if !self.moment.mixed {
+                return Ok(());
+            }
+            self.effort.retries += 1;
         }
+        let parts = self.moment.parts.len();
+        self.moment.clear();
+        self.moment.dropped = parts;
         Ok(())
     }
 
@@ -286,7 +300,7 @@ impl Watch {
         };
         if whole {
             let end = self.moment.frames.len();
-            self.moment.parts.push(Part { member, first, end, holds_gil, moving: false });
+            self.moment.push(Part { member, first, end, holds_gil, moving: false }, self.roster.version);
             return true;
         }
         self.moment.frames.truncate(first);
