@@ -9,7 +9,7 @@ mod stop;
 
 use std::time::Instant;
 
-use py_spy_address_space::{Addr, Window};
+use py_spy_address_space::{Addr, LAST, Window};
 use py_spy_python::{Python, RawFrame, Reader, Stack, ThreadState, Unreadable, walk};
 use py_spy_target::{CpuClock, Live, ProcessEnd, Stopper, Target, Tasks};
 use rustc_hash::FxHashMap;
@@ -194,7 +194,7 @@ impl Watch {
     }
 
     fn refresh_roster(&mut self) -> Result<bool, Unreadable> {
-        let mut reader = Reader::new(&mut self.window, &self.memory, 0);
+        let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
         self.roster.refresh(&mut reader, &self.python.layout, self.python.runtime, &self.tasks, &self.target)
     }
 
@@ -208,13 +208,13 @@ impl Watch {
     }
 
     fn is_settled(&mut self) -> Result<bool, Unreadable> {
-        let mut reader = Reader::new(&mut self.window, &self.memory, 0);
+        let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
         self.roster.is_settled(&mut reader, &self.python.layout)
     }
 
     /// A number that changes whenever a code object may have been freed.
     fn code_epoch(&mut self) -> u64 {
-        let mut reader = Reader::new(&mut self.window, &self.memory, 0);
+        let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
         let Some(offset) = self.python.layout.interpreter.code_generation else { return self.effort.moments };
         let each = self.roster.interpreters.iter().map(|i| reader.word(i.at.wrapping_add(u64::from(offset))));
         each.sum::<Result<u64, _>>().unwrap_or(self.effort.moments)
@@ -250,7 +250,7 @@ impl Watch {
 
     /// Makes sure that the code objects on these frames are the ones that are known by their addresses.
     fn check_codes(&mut self, first: usize, epoch: u64) -> Result<(), Unreadable> {
-        let mut reader = Reader::new(&mut self.window, &self.memory, 0);
+        let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
         for frame in self.moment.frames[first..].iter().filter(|frame| !frame.shim) {
             self.codes.check(&mut reader, &self.python.layout, frame.code, epoch)?;
         }

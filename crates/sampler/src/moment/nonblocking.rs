@@ -3,7 +3,7 @@
 //! Nothing is read again until it looks quiet: that would prefer quiet code. What moved is one unnamed leaf under the
 //! deepest frame that held still, so that no sample is lost and none is invented.
 
-use py_spy_address_space::Addr;
+use py_spy_address_space::{Addr, LAST};
 use py_spy_python::layout::Root;
 use py_spy_python::{RawFrame, Reader, Stack, Unreadable};
 
@@ -50,8 +50,7 @@ impl Watch {
 
     /// Who holds a GIL, as far as the last copy tells.
     fn holders(&mut self) -> Vec<usize> {
-        let copy = self.window.copies() - 1;
-        let mut reader = Reader::new(&mut self.window, &self.memory, copy);
+        let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
         let mut holder = |gil: py_spy_python::Gil| -> Option<Addr> {
             let mut locked = [0; 4];
             reader.read(gil.locked, &mut locked).ok()?;
