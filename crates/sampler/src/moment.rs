@@ -94,6 +94,7 @@ pub(crate) struct Watch {
     /// Where the stacks of each thread state end, of the looks that stop nothing.
     roots: FxHashMap<Addr, Roots>,
     scratch: Vec<RawFrame>,
+    holders: Vec<usize>,
 }
 
 impl Moment {
@@ -139,6 +140,7 @@ impl Watch {
             unknown: 0,
             roots: FxHashMap::default(),
             scratch: Vec::new(),
+            holders: Vec::new(),
         })
     }
 
