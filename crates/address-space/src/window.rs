@@ -24,7 +24,13 @@ struct Slot {
     touched: u32,
     /// It was touched in more than one tick.
     again: bool,
+    /// When it was last read as one of several copies.
+    compared: u32,
 }
+
+/// In place of a copy's number: what is there at the end of the refill. Pages of which nobody asks for more are copied
+/// only once.
+pub const LAST: usize = usize::MAX;
 
 /// This tick's copy of a target's memory: it remembers which pages the last ticks had to touch and asks for all of
 /// them again in one vectored read. What it does not have it reads singly, and remembers.
@@ -33,10 +39,16 @@ struct Slot {
 /// alike. Pages, not spans: the cost of a vectored read goes by pages touched, and neighbours are read once.
 ///
 /// With more than one copy each refill reads everything that many times in a row, for whoever must tell what moved.
+/// Every other copy is read backwards: a program that goes through its states at the pace of the copies would else show
+/// each page in one state, in all of them the same, and no two of them at one time. The other way round it can not.
 #[derive(Debug)]
 pub struct Window {
+    /// Those that are copied several times, then the others; by address.
     slots: Vec<Slot>,
-    /// `copies` blocks of `slots.len()` pages each; pages read singly are at the end, `copies` pages each.
+    /// How many of the slots are copied several times.
+    compared: usize,
+    /// `copies` blocks of `compared` pages each and one of the others; pages read singly are at the end, `copies` pages
+    /// each.
     bytes: Vec<u8>,
     index: FxHashMap<Addr, u32>,
     /// Pages read since the refill: they are in `bytes` behind the blocks.
@@ -62,6 +74,7 @@ impl Window {
     pub fn new(copies: usize) -> Self {
         Window {
             slots: Vec::new(),
+            compared: 0,
             bytes: Vec::new(),
             index: FxHashMap::default(),
             singles: Vec::new(),
@@ -95,8 +108,7 @@ impl Window {
     pub fn refill(&mut self, memory: &dyn Memory, tail: Span, tail_bytes: &mut [u8]) -> Result<(), Fault> {
         self.prepare();
         loop {
-            let block = self.slots.len() * PAGE;
-            let length = block * self.copies;
+            let length = self.pages() * PAGE;
             self.bytes.resize(length + tail.1, 0);
             self.lay_spans(tail);
             let got = memory.read_many(&self.spans, &mut self.bytes)?;
@@ -111,9 +123,10 @@ impl Window {
             }
             // One page is a hole, and hides everything behind it. Ask again without it, and without those that the last
             // tick had no use for: what is unmapped was mostly not in use any more, and holes seldom come alone.
-            self.slots.remove(got % block / PAGE);
+            self.slots.remove(self.slot_of(got / PAGE));
             let last = self.tick.wrapping_sub(1);
             self.slots.retain(|slot| slot.touched == last);
+            self.arrange();
         }
     }
 
@@ -157,22 +170,59 @@ impl Window {
         if (self.last.0, self.last.1) == (page, copy) {
             return Ok(self.last.2);
         }
-        let place = match self.index.get(&page) {
+        let mut place = match self.index.get(&page) {
             Some(&place) => place,
             None => self.read_single(memory, page)?,
         };
-        let start = if place < SINGLE {
+        if copy != LAST && (self.compared..SINGLE as usize).contains(&(place as usize)) {
+            place = self.read_single(memory, page)?;
+        }
+        let (at, known) = if place < SINGLE {
             let slot = place as usize;
-            let known = &mut self.slots[slot];
-            known.again |= known.touched != self.tick;
-            known.touched = self.tick;
-            (copy * self.slots.len() + slot) * PAGE
+            (self.page_of(copy, slot), &mut self.slots[slot])
         } else {
             let single = (place - SINGLE) as usize;
-            ((self.slots.len() + single) * self.copies + copy) * PAGE
+            (self.pages() + single * self.copies + copy.min(self.copies - 1), &mut self.singles[single])
         };
-        self.last = (page, copy, start);
-        Ok(start)
+        known.again |= known.touched != self.tick;
+        known.touched = self.tick;
+        if copy != LAST {
+            known.compared = self.tick;
+        }
+        self.last = (page, copy, at * PAGE);
+        Ok(at * PAGE)
+    }
+
+    /// Pages that a refill copies.
+    fn pages(&self) -> usize {
+        self.compared * self.copies + self.slots.len() - self.compared
+    }
+
+    /// Which page of the bytes is a slot's.
+    fn page_of(&self, copy: usize, slot: usize) -> usize {
+        if slot >= self.compared {
+            return self.compared * (self.copies - 1) + slot;
+        }
+        let copy = copy.min(self.copies - 1);
+        let place = if copy.is_multiple_of(2) { slot } else { self.compared - 1 - slot };
+        copy * self.compared + place
+    }
+
+    /// The reverse.
+    fn slot_of(&self, page: usize) -> usize {
+        if page >= self.compared * self.copies {
+            return page - self.compared * (self.copies - 1);
+        }
+        let (copy, place) = (page / self.compared, page % self.compared);
+        if copy.is_multiple_of(2) { place } else { self.compared - 1 - place }
+    }
+
+    /// Puts those in front that are copied several times.
+    fn arrange(&mut self) {
+        let (copies, tick) = (self.copies, self.tick);
+        let once = |slot: &Slot| copies > 1 && tick.wrapping_sub(slot.compared) > FORGET_AFTER;
+        self.slots.sort_unstable_by_key(|slot| (once(slot), slot.at));
+        self.compared = self.slots.partition_point(|slot| !once(slot));
     }
 
     fn read_single(&mut self, memory: &dyn Memory, page: Addr) -> Result<u32, Fault> {
@@ -189,7 +239,8 @@ impl Window {
             return Err(got.err().unwrap_or(Fault::unmapped(page, PAGE)));
         }
         let place = SINGLE | self.singles.len() as u32;
-        self.singles.push(Slot { at: page, touched: self.tick, again: false });
+        let never = self.tick.wrapping_sub(FORGET_AFTER + 1);
+        self.singles.push(Slot { at: page, touched: self.tick, again: false, compared: never });
         self.index.insert(page, place);
         Ok(place)
     }
@@ -209,8 +260,10 @@ impl Window {
         if !self.singles.is_empty() || self.slots.iter().any(stale) {
             self.slots.retain(|slot| !stale(slot));
             self.slots.append(&mut self.singles);
-            self.slots.sort_unstable_by_key(|slot| slot.at);
+            // What was read singly although it was there has the newer state.
+            self.slots.sort_by_key(|slot| (slot.at, slot.touched.wrapping_sub(slot.compared)));
             self.slots.dedup_by_key(|slot| slot.at);
+            self.arrange();
         }
         self.tick = tick.wrapping_add(1);
         self.last = (NOWHERE, 0, 0);
@@ -218,13 +271,11 @@ impl Window {
 
     fn lay_spans(&mut self, tail: Span) {
         self.spans.clear();
-        for _ in 0..self.copies {
-            let first = self.spans.len();
-            for slot in &self.slots {
-                match self.spans[first..].last_mut() {
-                    Some(span) if span.0 + span.1 as Addr == slot.at => span.1 += PAGE,
-                    _ => self.spans.push((slot.at, PAGE)),
-                }
+        for page in 0..self.pages() {
+            let at = self.slots[self.slot_of(page)].at;
+            match self.spans.last_mut() {
+                Some(span) if span.0 + span.1 as Addr == at => span.1 += PAGE,
+                _ => self.spans.push((at, PAGE)),
             }
         }
         if tail.1 > 0 {
@@ -319,7 +370,7 @@ mod tests {
         let memory = Fake { calls: Cell::new(0) };
         let mut window = Window::new(2);
         assert!(read(&mut window, &memory, 1).is_some() && read(&mut window, &memory, 8).is_some());
-        window.singles.push(Slot { at: 5 * PAGE as Addr, touched: 0, again: false });
+        window.singles.push(Slot { at: 5 * PAGE as Addr, touched: 0, again: false, compared: 0 });
         window.refill(&memory, (0, 0), &mut []).expect("the hole is left out");
         assert_eq!(window.slots.len(), 2);
         let calls = memory.calls.get();

@@ -200,6 +200,8 @@ pub struct Frame {
     pub root: Root,
     /// Which frames were entered from C.
     pub entry: Entry,
+    /// How a frame that runs is told from one that was left.
+    pub running: Running,
     /// First of the local variables; below [`Frame::MAX_LOCALS`]. Pointers tagged as that at `code` is: with
     /// `code_tag` bits, 1 or less is NULL, and both bits set are an `int` itself, from bit 2 on (`_PyStackRef`).
     pub locals: Offset,
@@ -261,6 +263,21 @@ pub enum Entry {
         owner: Offset,
         /// The first value of `enum _frameowner` that means so.
         least: u8,
+    },
+}
+
+/// How a frame that is on a stack is told from one that was left: its memory stays as it was, link to its caller included,
+/// until the function is called again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Running {
+    /// Not at all (3.11+).
+    Unknown,
+    /// A byte has one of these values while it runs: `f_executing` (up to 3.9), `f_state` (3.10).
+    Byte {
+        /// `f_executing` or `f_state`.
+        at: Offset,
+        /// A bit for each value below 8.
+        values: u8,
     },
 }
 

@@ -3,7 +3,7 @@
 use py_spy_address_space::{Addr, Fault, Memory, Window};
 
 use crate::circle::Circle;
-use crate::layout::{Entry, Frame, Layout, Position, Root};
+use crate::layout::{Entry, Frame, Layout, Position, Root, Running};
 use crate::object::{Unreadable, half, word};
 
 /// Frames of one thread; a chain that is longer is taken for an endless one. The interpreter's own default limit is
@@ -54,6 +54,8 @@ pub struct RawFrame {
     pub entry: bool,
     /// It is a frame of the interpreter's own and no Python function.
     pub shim: bool,
+    /// It says of itself that it was left, or is just being entered.
+    pub left: bool,
 }
 
 /// How a walk ended.
@@ -115,7 +117,11 @@ fn parse(layout: &Frame, bytecode: u32, at: Addr, bytes: &[u8]) -> (RawFrame, Ad
         Entry::Flag(flag) => (byte(flag) != 0, false),
         Entry::BelowShim { owner, least } => (false, byte(owner) >= least),
     };
-    (RawFrame { at, code, position, entry, shim }, word(bytes, layout.previous as usize))
+    let left = match layout.running {
+        Running::Unknown => false,
+        Running::Byte { at, values } => 1_u8.checked_shl(byte(at).into()).is_none_or(|bit| bit & values == 0),
+    };
+    (RawFrame { at, code, position, entry, shim, left }, word(bytes, layout.previous as usize))
 }
 
 /// True when a frame may be the outermost one.

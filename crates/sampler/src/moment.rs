@@ -10,7 +10,7 @@ mod stop;
 
 use std::time::{Duration, Instant};
 
-use py_spy_address_space::{Addr, Window};
+use py_spy_address_space::{Addr, LAST, Window};
 use py_spy_python::{Python, RawFrame, Reader, Stack, ThreadState, Unreadable, walk};
 use py_spy_target::{CpuClock, Live, ProcessEnd, Stopper, Target, Tasks};
 use rustc_hash::FxHashMap;
@@ -113,6 +113,7 @@ pub(crate) struct Watch {
     /// Where the stacks of each thread state end, of the looks that stop nothing.
     roots: FxHashMap<Addr, Roots>,
     scratch: Vec<RawFrame>,
+    holders: Vec<usize>,
 }
 
 impl Moment {
@@ -184,6 +185,7 @@ impl Watch {
             unknown: 0,
             roots: FxHashMap::default(),
             scratch: Vec::new(),
+            holders: Vec::new(),
         })
     }
 
@@ -239,7 +241,7 @@ impl Watch {
     }
 
     fn refresh_roster(&mut self) -> Result<bool, Unreadable> {
-        let mut reader = Reader::new(&mut self.window, &self.memory, 0);
+        let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
         self.roster.refresh(&mut reader, &self.python.layout, self.python.runtime, &self.tasks, &self.target)
     }
 
@@ -253,13 +255,13 @@ impl Watch {
     }
 
     fn is_settled(&mut self) -> Result<bool, Unreadable> {
-        let mut reader = Reader::new(&mut self.window, &self.memory, 0);
+        let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
         self.roster.is_settled(&mut reader, &self.python.layout)
     }
 
     /// A number that changes whenever a code object may have been freed.
     fn code_epoch(&mut self) -> u64 {
-        let mut reader = Reader::new(&mut self.window, &self.memory, 0);
+        let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
         let Some(offset) = self.python.layout.interpreter.code_generation else { return self.looks };
         let each = self.roster.interpreters.iter().map(|i| reader.word(i.at.wrapping_add(u64::from(offset))));
         // An odd one out is as good as a new one.
@@ -292,15 +294,6 @@ impl Watch {
         let Some(state) = self.roster.state(member, &mut reader, layout)? else { return Ok(None) };
         let stack = walk(&mut reader, layout, state.frame, state.base, frames)?;
         Ok(Some((state, stack)))
-    }
-
-    /// Makes sure that the code objects on these frames are the ones that are known by their addresses.
-    fn check_codes(&mut self, first: usize, epoch: u64) -> Result<(), Unreadable> {
-        let mut reader = Reader::new(&mut self.window, &self.memory, 0);
-        for frame in self.moment.frames[first..].iter().filter(|frame| !frame.shim) {
-            self.codes.check(&mut reader, &self.python.layout, frame.code, epoch)?;
-        }
-        Ok(())
     }
 }
 

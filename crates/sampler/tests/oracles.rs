@@ -1,7 +1,8 @@
 //! Programs of which most stacks are impossible: whatever is seen must have stood.
 //!
 //! A program says itself who calls whom in which line ([`py_spy_test_programs::Rules`]), and is pinned to a CPU that
-//! the sampler does not use. More samples: `ORACLE_SAMPLES=20000 cargo test --release -p py-spy-sampler --test oracles`.
+//! the sampler does not use. More samples: `ORACLE_SAMPLES=20000 cargo test --release -p py-spy-sampler --test oracles`, at
+//! `ORACLE_RATE=1000` a second (10,000 if not said), of `ORACLE_PYTHON=3.12` only.
 
 #![allow(clippy::print_stderr, reason = "a test says what it measured")]
 
@@ -9,7 +10,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{Seen, attach, options};
+use common::{Seen, attach};
 use py_spy_sampler::{Mode, Options};
 use py_spy_target::CpuClock;
 use py_spy_test_programs::{Interpreter, Program, Turn, interpreters, one_of_each_series, turn};
@@ -29,7 +30,19 @@ fn samples() -> u64 {
 
 /// All interpreters; for a long run one of each series.
 fn subjects() -> Vec<&'static Interpreter> {
-    if samples() > SAMPLES { one_of_each_series() } else { interpreters().iter().collect() }
+    let mut all = if samples() > SAMPLES { one_of_each_series() } else { interpreters().iter().collect() };
+    if let Ok(wanted) = std::env::var("ORACLE_PYTHON") {
+        all.retain(|interpreter| interpreter.environment.is_empty() && wanted.split(',').any(|it| interpreter.is(it)));
+    }
+    all
+}
+
+/// As the tests' options are, at the rate that was asked for.
+fn options(mode: Mode) -> Options {
+    let options = common::options(mode);
+    let rate = std::env::var("ORACLE_RATE").ok().map(|text| text.parse().expect("samples a second"));
+    let interval = rate.map_or(options.interval, |rate: u64| std::time::Duration::from_nanos(1_000_000_000 / rate));
+    Options { interval, ..options }
 }
 
 /// Sums over runs.

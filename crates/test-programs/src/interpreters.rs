@@ -39,6 +39,11 @@ impl Interpreter {
     pub fn minor(&self) -> u8 {
         (self.version >> 16) as u8
     }
+
+    /// True when it is of a series and kind: `3.12`, `3.13t`.
+    pub fn is(&self, series: &str) -> bool {
+        series == format!("3.{}{}", self.minor(), if self.free_threaded { "t" } else { "" })
+    }
 }
 
 impl fmt::Display for Interpreter {

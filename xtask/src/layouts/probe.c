@@ -125,9 +125,19 @@ static void thread(void) {
 
 #if PY_VERSION_HEX < 0x030B0000
 
+#if PY_VERSION_HEX < 0x030A0000
+#define RUNNING f_executing
+#define RUNNING_VALUES (1 << 1)
+#else
+/* Unwinding is while an exception looks for its handler: what is dropped then may run code. */
+#define RUNNING f_state
+#define RUNNING_VALUES (1 << FRAME_EXECUTING | 1 << FRAME_UNWINDING)
+#endif
+
 static void frame(void) {
     printf("frame: Frame { size: %zu, ", SPAN(AT(PyFrameObject, f_back), AT(PyFrameObject, f_code),
-                                              AT(PyFrameObject, f_lasti), AT(PyFrameObject, f_gen)));
+                                              AT(PyFrameObject, f_lasti), AT(PyFrameObject, f_gen),
+                                              AT(PyFrameObject, RUNNING)));
     PRINT("previous", PyFrameObject, f_back);
     PRINT("code", PyFrameObject, f_code);
     printf("code_tag: 0, ");
@@ -139,6 +149,7 @@ static void frame(void) {
 #endif
     printf("bytecode_copy: None, root: Root::NoGenerator { generator: %zu }, entry: Entry::Always, ",
            AT(PyFrameObject, f_gen));
+    printf("running: Running::Byte { at: %zu, values: %d }, ", AT(PyFrameObject, RUNNING), RUNNING_VALUES);
     printf("locals: %zu },", AT(PyFrameObject, f_localsplus));
 }
 
@@ -186,7 +197,7 @@ static void frame(void) {
     printf("root: Root::Shim { owner: %zu, least: %d }, ", AT(_PyInterpreterFrame, owner), least);
     printf("entry: Entry::BelowShim { owner: %zu, least: %d }, ", AT(_PyInterpreterFrame, owner), least);
 #endif
-    printf("locals: %zu },", AT(_PyInterpreterFrame, localsplus));
+    printf("running: Running::Unknown, locals: %zu },", AT(_PyInterpreterFrame, localsplus));
 }
 
 #endif

@@ -12,7 +12,7 @@ const HEADER: &str =
 
 use super::{
     Code, Dict, Entry, Frame, FrameSlot, Gil, GilFields, Instance, Interpreter, KeyTable, Layout, Lines, Long, Objects,
-    Position, Root, Runtime, Sequence, Thread, Unicode, Version,
+    Position, Root, Running, Runtime, Sequence, Thread, Unicode, Version,
 };
 ";
 

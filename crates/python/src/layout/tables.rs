@@ -4,7 +4,7 @@
 
 use super::{
     Code, Dict, Entry, Frame, FrameSlot, Gil, GilFields, Instance, Interpreter, KeyTable, Layout, Lines, Long, Objects,
-    Position, Root, Runtime, Sequence, Thread, Unicode, Version,
+    Position, Root, Running, Runtime, Sequence, Thread, Unicode, Version,
 };
 
 /// Builds with a GIL: the version whose headers were asked, and its layout. The oldest is first.
@@ -59,7 +59,7 @@ static V3_8: Layout = Layout {
         base_frame: None,
     },
     frame: Frame {
-        size: 112,
+        size: 120,
         previous: 24,
         code: 32,
         code_tag: 0,
@@ -68,6 +68,7 @@ static V3_8: Layout = Layout {
         bytecode_copy: None,
         root: Root::NoGenerator { generator: 96 },
         entry: Entry::Always,
+        running: Running::Byte { at: 116, values: 2 },
         locals: 360,
     },
     code: Code {
@@ -126,7 +127,7 @@ static V3_9: Layout = Layout {
         base_frame: None,
     },
     frame: Frame {
-        size: 112,
+        size: 120,
         previous: 24,
         code: 32,
         code_tag: 0,
@@ -135,6 +136,7 @@ static V3_9: Layout = Layout {
         bytecode_copy: None,
         root: Root::NoGenerator { generator: 96 },
         entry: Entry::Always,
+        running: Running::Byte { at: 116, values: 2 },
         locals: 360,
     },
     code: Code {
@@ -193,7 +195,7 @@ static V3_10: Layout = Layout {
         base_frame: None,
     },
     frame: Frame {
-        size: 104,
+        size: 112,
         previous: 24,
         code: 32,
         code_tag: 0,
@@ -202,6 +204,7 @@ static V3_10: Layout = Layout {
         bytecode_copy: None,
         root: Root::NoGenerator { generator: 88 },
         entry: Entry::Always,
+        running: Running::Byte { at: 108, values: 5 },
         locals: 352,
     },
     code: Code {
@@ -269,6 +272,7 @@ static V3_11: Layout = Layout {
         bytecode_copy: None,
         root: Root::NotOwnedBy { owner: 69, generator: 1 },
         entry: Entry::Flag(68),
+        running: Running::Unknown,
         locals: 72,
     },
     code: Code {
@@ -343,6 +347,7 @@ static V3_12: Layout = Layout {
         bytecode_copy: None,
         root: Root::Shim { owner: 70, least: 3 },
         entry: Entry::BelowShim { owner: 70, least: 3 },
+        running: Running::Unknown,
         locals: 72,
     },
     code: Code {
@@ -417,6 +422,7 @@ static V3_13: Layout = Layout {
         bytecode_copy: None,
         root: Root::Shim { owner: 70, least: 3 },
         entry: Entry::BelowShim { owner: 70, least: 3 },
+        running: Running::Unknown,
         locals: 72,
     },
     code: Code {
@@ -491,6 +497,7 @@ static V3_14: Layout = Layout {
         bytecode_copy: None,
         root: Root::Shim { owner: 74, least: 3 },
         entry: Entry::BelowShim { owner: 74, least: 3 },
+        running: Running::Unknown,
         locals: 80,
     },
     code: Code {
@@ -565,6 +572,7 @@ static V3_15: Layout = Layout {
         bytecode_copy: None,
         root: Root::Shim { owner: 74, least: 3 },
         entry: Entry::BelowShim { owner: 74, least: 3 },
+        running: Running::Unknown,
         locals: 80,
     },
     code: Code {
@@ -639,6 +647,7 @@ static V3_13T: Layout = Layout {
         bytecode_copy: None,
         root: Root::Shim { owner: 70, least: 3 },
         entry: Entry::BelowShim { owner: 70, least: 3 },
+        running: Running::Unknown,
         locals: 72,
     },
     code: Code {
@@ -713,6 +722,7 @@ static V3_14T: Layout = Layout {
         bytecode_copy: Some(72),
         root: Root::Shim { owner: 78, least: 3 },
         entry: Entry::BelowShim { owner: 78, least: 3 },
+        running: Running::Unknown,
         locals: 80,
     },
     code: Code {
@@ -787,6 +797,7 @@ static V3_15T: Layout = Layout {
         bytecode_copy: Some(72),
         root: Root::Shim { owner: 78, least: 3 },
         entry: Entry::BelowShim { owner: 78, least: 3 },
+        running: Running::Unknown,
         locals: 80,
     },
     code: Code {

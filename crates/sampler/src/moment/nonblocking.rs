@@ -3,7 +3,7 @@
 //! Nothing is read again until it looks quiet: that would prefer quiet code. What moved is one unnamed leaf under the
 //! deepest frame that held still, so that no sample is lost and none is invented.
 
-use py_spy_address_space::Addr;
+use py_spy_address_space::{Addr, LAST};
 use py_spy_python::layout::Root;
 use py_spy_python::{RawFrame, Reader, Stack, Unreadable};
 
@@ -28,13 +28,30 @@ impl Watch {
             listed = self.list_members();
         }
         listed?;
-        let holders = self.holders();
+        let mut holders = std::mem::take(&mut self.holders);
+        self.find_holders(&mut holders);
         self.choose(wanted, |member| holders.contains(&member));
         self.looks += 1;
-        let epoch = self.code_epoch();
+        let before = self.window.misses();
         for index in 0..self.wanted.len() {
             let member = self.wanted[index];
-            self.walk_copies(member, holders.contains(&member), epoch);
+            self.walk_first(member, holders.contains(&member));
+        }
+        self.holders = holders;
+        // A page that was read after the others is of a later time. Now they all are in one read: what is still the same
+        // stood from the first read to this one. (Once, whatever it finds.)
+        if self.window.misses() > before {
+            self.window.refill(&self.memory, (0, 0), &mut [])?;
+            for index in 0..self.moment.parts.len() {
+                self.compare(index, 0);
+            }
+        }
+        let epoch = self.code_epoch();
+        for index in (0..self.moment.parts.len()).rev() {
+            if !self.check_part(index, epoch) {
+                self.moment.parts.remove(index);
+                self.moment.dropped += 1;
+            }
         }
         Ok(())
     }
@@ -50,58 +67,79 @@ impl Watch {
     }
 
     /// Who holds a GIL, as far as the last copy tells.
-    fn holders(&mut self) -> Vec<usize> {
-        let copy = self.window.copies() - 1;
-        let mut reader = Reader::new(&mut self.window, &self.memory, copy);
+    fn find_holders(&mut self, holders: &mut Vec<usize>) {
+        holders.clear();
+        let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
         let mut holder = |gil: py_spy_python::Gil| -> Option<Addr> {
             let mut locked = [0; 4];
             reader.read(gil.locked, &mut locked).ok()?;
             if locked == [0; 4] { None } else { reader.word(gil.last_holder).ok() }
         };
         let gils = self.roster.gils.iter().flatten();
-        gils.filter_map(|&gil| self.roster.at(holder(gil)?)).collect()
+        holders.extend(gils.filter_map(|&gil| self.roster.at(holder(gil)?)));
     }
 
-    /// Walks one member's frames in each copy and keeps what is the same in all, from the root on.
-    fn walk_copies(&mut self, member: usize, holds_gil: bool, epoch: u64) {
+    /// A new part: what one member's frames are in the first copy, as far as they are the same in the others.
+    fn walk_first(&mut self, member: usize, holds_gil: bool) {
         let first = self.moment.frames.len();
-        let mut kept = std::mem::take(&mut self.moment.frames);
-        let mut other = std::mem::take(&mut self.scratch);
-        let mut moving = false;
-        for copy in 0..self.window.copies() {
-            other.clear();
-            // Ended, cut, or torn: of this copy nothing is known.
-            if !matches!(self.walk(copy, member, &mut other), Ok(Some((_, Stack::Whole)))) {
-                other.clear();
-                moving = true;
-            }
-            if copy == 0 {
-                kept.extend_from_slice(&other);
-                continue;
-            }
-            let same = kept[first..].iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
-            moving |= same < kept.len() - first || same < other.len();
-            kept.drain(first..kept.len() - same);
-        }
-        if !self.is_usual_root(member, &kept[first..]) {
-            kept.truncate(first);
-            moving = true;
-        }
-        self.moment.frames = kept;
-        self.scratch = other;
-        if self.check_codes(first, epoch).is_err() {
-            self.moment.frames.truncate(first);
-            self.moment.dropped += 1;
-            return;
-        }
-        let end = self.moment.frames.len();
+        let mut frames = std::mem::take(&mut self.moment.frames);
+        let moving = !self.walk_whole(0, member, &mut frames);
+        let end = frames.len();
+        self.moment.frames = frames;
         self.moment.parts.push(Part { member, first, end, holds_gil, moving });
+        self.compare(self.moment.parts.len() - 1, 1);
+    }
+
+    /// Takes from a part what is not the same in the copies from this one on, seen from the root.
+    fn compare(&mut self, index: usize, from: usize) {
+        let mut part = self.moment.parts[index];
+        let mut other = std::mem::take(&mut self.scratch);
+        for copy in from..self.window.copies() {
+            other.clear();
+            part.moving |= !self.walk_whole(copy, part.member, &mut other);
+            let known = &self.moment.frames[part.first..part.end];
+            let same = known.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
+            part.moving |= same < known.len() || same < other.len();
+            part.first = part.end - same;
+        }
+        self.scratch = other;
+        self.moment.parts[index] = part;
+    }
+
+    /// Appends a member's frames in one copy, all that are known to be on its stack. False when there are others.
+    fn walk_whole(&mut self, copy: usize, member: usize, frames: &mut Vec<RawFrame>) -> bool {
+        let first = frames.len();
+        if !matches!(self.walk(copy, member, frames), Ok(Some((_, Stack::Whole)))) {
+            // Ended, cut, or torn: of this copy nothing is known.
+            frames.truncate(first);
+            return false;
+        }
+        // A frame that was left shows what it was when it was last there, and may do so in all copies. The frames outside
+        // of it are on a stack if they say so themselves, whoever led to them.
+        let Some(left) = frames[first..].iter().rposition(|frame| frame.left) else { return true };
+        frames.drain(first..=first + left);
+        false
+    }
+
+    /// The last checks of a part: that it ends where it should, and that its code objects are known. False when they can
+    /// not be.
+    fn check_part(&mut self, index: usize, epoch: u64) -> bool {
+        let Part { member, first, end, .. } = self.moment.parts[index];
+        let root = self.moment.frames[first..end].last().map(|frame| frame.at);
+        let usual = root.is_none_or(|root| self.is_usual_root(member, root));
+        if !usual {
+            let part = &mut self.moment.parts[index];
+            (part.first, part.moving) = (end, true);
+            return true;
+        }
+        let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
+        let mut frames = self.moment.frames[first..end].iter().filter(|frame| !frame.shim);
+        frames.all(|frame| self.codes.check(&mut reader, &self.python.layout, frame.code, epoch).is_ok())
     }
 
     /// True when a stack ends where this thread's stacks do, or where a frame says of itself that it is the outermost
     /// (3.12+).
-    fn is_usual_root(&mut self, member: usize, frames: &[RawFrame]) -> bool {
-        let Some(root) = frames.last() else { return true };
+    fn is_usual_root(&mut self, member: usize, root: Addr) -> bool {
         if matches!(self.python.layout.frame.root, Root::Shim { .. }) {
             return true;
         }
@@ -109,6 +147,6 @@ impl Watch {
             self.roots.clear();
         }
         let state = self.roster.members[member].at;
-        self.roots.entry(state).or_default().is_usual(root.at)
+        self.roots.entry(state).or_default().is_usual(root)
     }
 }

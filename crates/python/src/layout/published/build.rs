@@ -101,6 +101,7 @@ fn frame(table: &Table, row: &Frame, free_threaded: bool) -> Result<Frame, Unusa
             Entry::BelowShim { least, .. } => Entry::BelowShim { owner, least },
             Entry::Flag(_) | Entry::Always => row.entry,
         },
+        running: row.running,
         locals: fields.at("localsplus", Word)?,
     })
 }
