@@ -24,7 +24,8 @@ pub(crate) fn section(lab: &Lab) -> Result<String> {
     let mut table = Table::new(4, &columns);
     let groups = lab.groups(false);
     let Some(group) = groups.first() else { return Ok(String::new()) };
-    for (depth, sleepers) in SHAPES {
+    let shapes = if lab.options.quick { &SHAPES[..2] } else { &SHAPES[..] };
+    for &(depth, sleepers) in shapes {
         let shape = Shape { depth, sleepers, busy: true };
         let subject = Subject::start(lab, group.interpreter, shape)?;
         for peer in group.peers.iter().filter(|peer| peer.stops()) {

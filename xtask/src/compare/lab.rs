@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::cpus::Cpus;
 use super::options::Options;
 use super::peers::{self, Peer, Peers};
-use super::run::{Ask, measure};
+use super::run::{Ask, Place, run};
 use super::subject::{Shape, Subject};
 
 /// What all sections share.
@@ -101,8 +101,10 @@ impl Lab {
         let shape = Shape { depth: 10, sleepers: 0, busy: true };
         peer.may_see(interpreter)
             && Subject::start(self, interpreter, shape)
-                .and_then(|subject| measure(self, peer, &subject, Ask { rate: 100, seconds: 1 }))
-                .is_ok_and(|measured| measured.samples > 10)
+                .and_then(|subject| {
+                    run(self, peer, subject.id(), Ask { rate: 100, seconds: 1 }, false, &Place::default())
+                })
+                .is_ok_and(|run| run.harvest.samples > 5)
     }
 
     /// The peers by the programs that they see; with `again`, ours also look at the programs

@@ -4,18 +4,15 @@ use anyhow::Result;
 
 use super::figures::Figures;
 use super::lab::Lab;
-use super::run::{Ask, measure, tried};
+use super::run::{Ask, HIGHEST, measure, tried};
 use super::subject::{Shape, Subject};
 use super::table::Table;
-
-/// More than any of them gets.
-const RATE: u32 = 1_000_000;
 
 /// The section's tables.
 pub(crate) fn section(lab: &Lab) -> Result<String> {
     let columns = ["way", "profiler", "Python", "depth", "samples a second", "ours to it", "program slowed by, %"];
     let mut table = Table::new(3, &columns);
-    let ask = Ask { rate: RATE, seconds: if lab.options.quick { 1 } else { 2 } };
+    let ask = Ask { rate: HIGHEST, seconds: if lab.options.quick { 1 } else { 2 } };
     for (way, stops) in [("not stopping", false), ("exact", true)] {
         for group in lab.groups(true) {
             let peers: Vec<_> = group.peers.iter().filter(|peer| peer.stops() == stops).collect();

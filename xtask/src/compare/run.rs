@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,9 @@ const BEGUN: Duration = Duration::from_millis(500);
 
 /// How long a profiler may need for what it does before and after it samples.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Samples a second to ask for, if as many are wanted as can be had.
+pub(crate) const HIGHEST: u32 = 1_000_000;
 
 /// How often and for how long a profiler shall sample.
 #[derive(Debug, Clone, Copy)]
@@ -108,14 +111,15 @@ pub(crate) fn run(lab: &Lab, peer: &dyn Peer, pid: u32, ask: Ask, threads: bool,
     let ended = Instant::now();
     let status = running.child.wait()?;
     let cpu = used()? - cpu;
-    if !succeeded(status) {
+    let harvest = peer.harvest(&said, &out).with_context(|| peer.name())?;
+    // Some end with an error if they had to be interrupted, or if a few of the samples failed.
+    if harvest.samples == 0 && !status.success() {
         bail!(
             "{}: {status}: {}",
             peer.name(),
             said.iter().rfind(|line| !line.is_empty()).map_or("it said nothing", String::as_str)
         );
     }
-    let harvest = peer.harvest(&said, &out).with_context(|| peer.name())?;
     std::fs::remove_file(&out).ok();
     let seconds = harvest.seconds.unwrap_or((ended - running.began).as_secs_f64());
     Ok(Run { harvest, seconds, cpu })
@@ -128,12 +132,6 @@ fn wrapped(plain: &Command, words: &[OsString]) -> Command {
     let mut command = Command::new(all[0]);
     command.args(&all[1..]);
     command
-}
-
-/// Some end by the signal that they were sent.
-fn succeeded(status: ExitStatus) -> bool {
-    use std::os::unix::process::ExitStatusExt;
-    status.success() || status.signal() == Some(Signal::SIGINT as i32) || status.code() == Some(130)
 }
 
 /// CPU seconds of all children that have ended.

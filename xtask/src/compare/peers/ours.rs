@@ -7,13 +7,14 @@ use anyhow::Result;
 
 use super::collapsed::{self, Frames};
 use super::{Harvest, Order, Peer, after, before};
+use crate::compare::run::HIGHEST;
 
 /// This py-spy in one of its two ways.
 #[derive(Debug)]
 pub(crate) struct Ours {
     pub(crate) program: PathBuf,
     pub(crate) nonblocking: bool,
-    /// It can be told for which share of the time the program may stand still.
+    /// It lets the program run for a part of the time, unless told otherwise.
     pub(crate) has_limit: bool,
 }
 
@@ -37,7 +38,7 @@ impl Peer for Ours {
         command.args(["--duration", &order.ask.seconds.to_string()]);
         if self.nonblocking {
             command.arg("--nonblocking");
-        } else if self.has_limit {
+        } else if self.has_limit && order.ask.rate == HIGHEST {
             command.args(["--max-overhead", "100"]);
         }
         command
