@@ -44,7 +44,8 @@ pub struct Window {
     spans: Vec<Span>,
     copies: usize,
     tick: u32,
-    last: (Addr, u32),
+    /// The page of the last read, which copy it was of, and where that is in `bytes`.
+    last: (Addr, usize, usize),
 }
 
 /// Where a page is: below `SINGLE` in the blocks, from there on among the singles.
@@ -67,7 +68,7 @@ impl Window {
             spans: Vec::new(),
             copies: copies.max(1),
             tick: 0,
-            last: (NOWHERE, 0),
+            last: (NOWHERE, 0, 0),
         }
     }
 
@@ -133,17 +134,34 @@ impl Window {
         Ok(())
     }
 
+    /// The bytes themselves where they lie in one page; else they are put together in `scratch`, which is as long as
+    /// what is wanted.
+    pub fn view<'a>(
+        &'a mut self,
+        memory: &dyn Memory,
+        copy: usize,
+        at: Addr,
+        scratch: &'a mut [u8],
+    ) -> Result<&'a [u8], Fault> {
+        let skip = at as usize & (PAGE - 1);
+        if skip + scratch.len() <= PAGE {
+            let start = self.find(memory, copy, at - skip as Addr)? + skip;
+            return Ok(&self.bytes[start..start + scratch.len()]);
+        }
+        self.read(memory, copy, at, scratch)?;
+        Ok(scratch)
+    }
+
     /// Position in `bytes` of a page of one copy.
     fn find(&mut self, memory: &dyn Memory, copy: usize, page: Addr) -> Result<usize, Fault> {
-        let place = if self.last.0 == page {
-            self.last.1
-        } else if let Some(&place) = self.index.get(&page) {
-            place
-        } else {
-            self.read_single(memory, page)?
+        if (self.last.0, self.last.1) == (page, copy) {
+            return Ok(self.last.2);
+        }
+        let place = match self.index.get(&page) {
+            Some(&place) => place,
+            None => self.read_single(memory, page)?,
         };
-        self.last = (page, place);
-        Ok(if place < SINGLE {
+        let start = if place < SINGLE {
             let slot = place as usize;
             let known = &mut self.slots[slot];
             known.again |= known.touched != self.tick;
@@ -152,7 +170,9 @@ impl Window {
         } else {
             let single = (place - SINGLE) as usize;
             ((self.slots.len() + single) * self.copies + copy) * PAGE
-        })
+        };
+        self.last = (page, copy, start);
+        Ok(start)
     }
 
     fn read_single(&mut self, memory: &dyn Memory, page: Addr) -> Result<u32, Fault> {
@@ -193,7 +213,7 @@ impl Window {
             self.slots.dedup_by_key(|slot| slot.at);
         }
         self.tick = tick.wrapping_add(1);
-        self.last = (NOWHERE, 0);
+        self.last = (NOWHERE, 0, 0);
     }
 
     fn lay_spans(&mut self, tail: Span) {

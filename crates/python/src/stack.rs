@@ -28,6 +28,11 @@ impl<'a> Reader<'a> {
         self.window.read(self.memory, self.copy, at, into)
     }
 
+    /// As many bytes as `scratch` has, in place where they lie in one page and else in `scratch`.
+    pub fn view<'b>(&'b mut self, at: Addr, scratch: &'b mut [u8]) -> Result<&'b [u8], Fault> {
+        self.window.view(self.memory, self.copy, at, scratch)
+    }
+
     /// Reads a word.
     pub fn word(&mut self, at: Addr) -> Result<u64, Fault> {
         let mut bytes = [0; 8];
@@ -73,7 +78,7 @@ pub fn walk(
 ) -> Result<Stack, Unreadable> {
     let first = frames.len();
     let mut bytes = [0; Frame::MAX_SIZE as usize];
-    let bytes = bytes.get_mut(..layout.frame.size as usize).unwrap_or(&mut []);
+    let scratch = bytes.get_mut(..layout.frame.size as usize).unwrap_or(&mut []);
     let mut next = innermost;
     let mut circle = Circle::default();
     let mut root = true;
@@ -81,7 +86,7 @@ pub fn walk(
         if frames.len() - first >= MAX_FRAMES || circle.closes(next) {
             return Err(Unreadable::Nonsense("a chain of frames", next));
         }
-        reader.read(next, bytes)?;
+        let bytes = reader.view(next, scratch)?;
         let (frame, previous) = parse(&layout.frame, layout.code.bytecode, next, bytes);
         root = is_root(&layout.frame, bytes) && base.is_none_or(|base| previous != 0 || next == base);
         if let Entry::BelowShim { .. } = layout.frame.entry

@@ -61,6 +61,16 @@ struct Named {
 }
 
 impl Codes {
+    /// Code objects that are known.
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// True when a code object is known, and was seen to be the same at this epoch.
+    pub(crate) fn is_checked(&self, at: Addr, epoch: u64) -> bool {
+        self.known.get(&at).is_some_and(|known| known.checked == epoch)
+    }
+
     /// Sees that a code object is still the one that is known by its address, with this tick's copy.
     pub(crate) fn check(
         &mut self,

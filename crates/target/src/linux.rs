@@ -1,5 +1,6 @@
 //! Linux: `process_vm_readv`, `/proc` and ptrace.
 
+mod affinity;
 mod cpu_clock;
 mod end;
 mod memory;

@@ -30,6 +30,7 @@ impl Watch {
         listed?;
         let holders = self.holders();
         self.choose(wanted, |member| holders.contains(&member));
+        self.looks += 1;
         let epoch = self.code_epoch();
         for index in 0..self.wanted.len() {
             let member = self.wanted[index];

@@ -53,10 +53,24 @@ enum Look {
     Denied,
 }
 
+/// How to look.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    /// It is the first look at this moment: what was seen of the threads just now still holds.
+    first: bool,
+    /// Stop the holder even when it sleeps.
+    pressing: bool,
+    /// Look at the code objects too, while nothing moves.
+    careful: bool,
+    /// A stack that ends early is taken for whole.
+    last: bool,
+}
+
 impl Watch {
     /// Fills the moment, stopping the GIL's holder for one copy.
     pub(super) fn take_stopping(&mut self, wanted: Wanted<'_>) -> Result<(), Unreadable> {
         self.moment.clear();
+        self.careful = self.careful.saturating_sub(1);
         self.look_for(wanted);
         let unknown = match wanted {
             // If one of them is known, looking at it will show the others too.
@@ -97,16 +111,29 @@ impl Watch {
             return Ok(Look::True);
         }
         let mark = self.moment.mark();
-        let (mut cut, mut unknown) = (0, 0);
+        let (mut cut, mut unknown, mut unsure) = (0, 0, 0);
         for tries in 1..=MAX_TRIES {
             self.moment.rewind(mark);
             let pressing = tries > FEW_TRIES;
             if pressing {
                 self.hold_all(gil);
             }
+            let plan = Plan {
+                pressing,
+                first: tries == 1,
+                careful: self.careful > 0 || unsure > 0,
+                last: cut + 1 >= MAX_CUT_TRIES,
+            };
             // When the lock went on to another thread, the one that had it stays held: after as many looks as there are
             // threads that run nobody is left who could take it.
-            match self.look(gil, wanted, pressing, cut + 1 >= MAX_CUT_TRIES) {
+            match self.look(gil, wanted, plan) {
+                Ok(Look::True) => {
+                    self.stopper.release();
+                    if plan.careful || self.codes_are_known(mark[0], self.epoch) {
+                        return Ok(Look::True);
+                    }
+                    unsure += 1;
+                }
                 Ok(Look::Moved) => {}
                 // A list that changed while it was read leads anywhere.
                 Err(why) if tries < MAX_TRIES => {
@@ -155,27 +182,49 @@ impl Watch {
         std::thread::sleep(LET_RUN);
     }
 
-    /// Keeps the holder from moving and copies. With `last` a stack that ends early is taken for whole.
-    fn look(&mut self, gil: Gil, wanted: Wanted<'_>, pressing: bool, last: bool) -> Result<Look, Unreadable> {
-        let holder = read_u64(&self.memory, gil.last_holder)?;
-        let still = match self.keep_still(holder, pressing)? {
+    /// Keeps the holder from moving and copies.
+    fn look(&mut self, gil: Gil, wanted: Wanted<'_>, mut plan: Plan) -> Result<Look, Unreadable> {
+        self.looks += 1;
+        let (holder, running) = match self.likely_holder(gil, wanted).filter(|_| plan.first) {
+            Some((holder, tid)) => (holder, Some(tid)),
+            None => (read_u64(&self.memory, gil.last_holder)?, None),
+        };
+        let still = match running {
+            Some(tid) => self.hold(tid),
+            None => match self.keep_still(holder, plan.pressing) {
+                Ok(still) => still,
+                Err(why) => return Err(why),
+            },
+        };
+        let still = match still {
             Ok(still) => still,
             Err(look) => return Ok(look),
         };
         // A thread that sleeps has nothing half done.
-        let look = self.copy(gil, wanted, holder, still, last || matches!(still, Still::Asleep(..)))?;
+        plan.last |= matches!(still, Still::Asleep(..));
+        let look = self.copy(gil, wanted, holder, still, plan)?;
         Ok(if look == Look::Cut && still == Still::Nobody { Look::Moved } else { look })
     }
 
-    /// Copies and walks. With `last` a stack that ends early is taken for whole.
+    /// The thread state that holds a GIL, and its thread, if that is as good as certain without a look: it held it last
+    /// time, and is the only thread that runs. The copy tells whether it was true.
+    fn likely_holder(&self, gil: Gil, wanted: Wanted<'_>) -> Option<(Addr, u32)> {
+        let Wanted::Threads(&[tid]) = wanted else { return None };
+        let (of, holder) = self.last_holder;
+        let member = self.roster.at(holder).filter(|_| of == gil.last_holder)?;
+        (self.roster.members[member].tid == Some(tid)).then_some((holder, tid))
+    }
+
+    /// Copies and walks.
     fn copy(
         &mut self,
         gil: Gil,
         wanted: Wanted<'_>,
         holder: Addr,
         still: Still,
-        last: bool,
+        plan: Plan,
     ) -> Result<Look, Unreadable> {
+        let mark = self.moment.frames.len();
         let (tail, words) = gil_words(gil);
         let mut bytes = [0; MAX_GIL_WORDS];
         let bytes = &mut bytes[..tail.1];
@@ -187,21 +236,26 @@ impl Watch {
         let (named, locked) = words(bytes);
         let state = self.roster.at(named);
         self.choose(wanted, |member| locked && Some(member) == state);
-        let epoch = self.code_epoch();
+        self.epoch = self.code_epoch();
         let mut whole = true;
         for index in 0..self.wanted.len() {
             let member = self.wanted[index];
             if self.roster.gil_of(member) == Some(gil) {
-                whole &= self.walk_one(member, locked && Some(member) == state, last, epoch);
+                whole &= self.walk_one(member, locked && Some(member) == state, plan.last);
             }
         }
+        let (careful, misses) = (plan.careful && self.learn_codes(mark, self.epoch).is_ok(), self.window.misses());
+        if plan.careful && !careful {
+            return Ok(Look::Moved);
+        }
         // What was not in the window was read later, one by one: look at the lock once more.
-        let now = if self.window.misses() > 0 {
+        let now = if misses > 0 || careful {
             self.memory.read(tail.0, bytes)?;
             words(bytes).0
         } else {
             named
         };
+        self.last_holder = (gil.last_holder, now);
         if now != holder || named != holder {
             return Ok(Look::Moved);
         }
@@ -210,12 +264,12 @@ impl Watch {
         {
             return Ok(Look::Moved);
         }
-        Ok(if whole || last { Look::True } else { Look::Cut })
+        Ok(if whole || plan.last { Look::True } else { Look::Cut })
     }
 
     /// Walks one member's frames. Returns false when the chain does not reach its root or can not be followed; with
     /// `last` a chain that ends early is taken for whole, and one that can not be followed is counted as dropped.
-    fn walk_one(&mut self, member: usize, holds_gil: bool, last: bool, epoch: u64) -> bool {
+    fn walk_one(&mut self, member: usize, holds_gil: bool, last: bool) -> bool {
         let first = self.moment.frames.len();
         let mut frames = std::mem::take(&mut self.moment.frames);
         let walked = self.walk(0, member, &mut frames);
@@ -230,7 +284,7 @@ impl Watch {
             Ok(Some((_, Stack::Cut))) => last,
             Err(_) => false,
         };
-        if whole && self.check_codes(first, epoch).is_ok() {
+        if whole {
             let end = self.moment.frames.len();
             self.moment.parts.push(Part { member, first, end, holds_gil, moving: false });
             return true;

@@ -21,6 +21,7 @@ impl Watch {
             }
             let Some(tid) = self.roster.members[member].tid else { continue };
             let mut seen = false;
+            let (mark, mut unsure) = (self.moment.mark(), false);
             for tries in 1..=MAX_FREE_TRIES {
                 let still = match self.keep_thread_still(tid, false) {
                     Ok(still) => still,
@@ -31,13 +32,19 @@ impl Watch {
                         break;
                     }
                 };
-                let look = self.look_at_one(member, still, tries == MAX_FREE_TRIES);
+                let careful = unsure || self.careful > 0;
+                let look = self.look_at_one(member, still, tries == MAX_FREE_TRIES, careful);
                 self.stopper.release();
                 seen = look? == Look::True;
-                if seen {
+                if seen && (careful || self.codes_are_known(mark[0], self.epoch)) {
                     break;
                 }
-                self.let_run();
+                if seen {
+                    self.moment.rewind(mark);
+                    (seen, unsure) = (false, true);
+                } else {
+                    self.let_run();
+                }
                 self.effort.retries += 1;
             }
             self.moment.dropped += usize::from(!seen);
@@ -46,11 +53,13 @@ impl Watch {
     }
 
     /// The stack of one thread that is kept still. With `last` one that ends early is taken for whole.
-    fn look_at_one(&mut self, member: usize, still: Still, last: bool) -> Result<Look, Unreadable> {
+    fn look_at_one(&mut self, member: usize, still: Still, last: bool, careful: bool) -> Result<Look, Unreadable> {
         let mark = self.moment.mark();
+        self.looks += 1;
         self.window.refill(&self.memory, (0, 0), &mut [])?;
-        let epoch = self.code_epoch();
-        let whole = self.walk_one(member, false, last || !matches!(still, Still::Held(_)), epoch);
+        self.epoch = self.code_epoch();
+        let whole = self.walk_one(member, false, last || !matches!(still, Still::Held(_)))
+            && (!careful || self.learn_codes(mark[0], self.epoch).is_ok());
         let look = match still {
             Still::Asleep(tid, before) if self.tasks.slices(tid) != before => Look::Moved,
             _ if whole => return Ok(Look::True),
