@@ -52,7 +52,7 @@ struct Counts {
 
 fn count(lab: &Lab, peer: &dyn Peer, subject: &Subject) -> Result<Counts> {
     let path = lab.scratch.path().join("strace");
-    let seconds = if lab.options.quick { 2 } else { 4 };
+    let seconds = if lab.options.quick { 2 } else { 3 };
     let words = ["strace", "-f", "-ttt", "-e", "trace=process_vm_readv,ptrace", "-o"];
     let mut wrapper: Vec<_> = words.map(Into::into).into();
     wrapper.push(path.clone().into());

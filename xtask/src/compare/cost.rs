@@ -8,14 +8,16 @@ use super::run::{Ask, measure, tried};
 use super::subject::{Shape, Subject};
 use super::table::Table;
 
+const SLEEPERS: [usize; 2] = [0, 200];
 const RATES: [u32; 3] = [100, 1000, 10_000];
 
 /// The section's table.
 pub(crate) fn section(lab: &Lab) -> Result<String> {
     let columns = ["sleeping threads", "profiler", "Python", "100 Hz, %", "1,000 Hz, %", "10,000 Hz, %"];
     let mut table = Table::new(3, &columns);
-    for sleepers in [0, 200] {
-        for group in lab.groups(false) {
+    let all = if lab.options.quick { &SLEEPERS[..1] } else { &SLEEPERS[..] };
+    for &sleepers in all {
+        for group in lab.main_groups() {
             let shape = Shape { depth: 10, sleepers, busy: true };
             let subject = Subject::start(lab, group.interpreter, shape)?;
             let mut found = vec![<[Figures; 3]>::default(); group.peers.len()];

@@ -26,7 +26,7 @@ pub(crate) struct Steady {
 /// Runs a profiler for a short and a long time: what it does at its start and end is in both.
 pub(crate) fn steady(lab: &Lab, peer: &dyn Peer, subject: &Subject, rate: u32) -> Option<Steady> {
     let short = tried(measure(lab, peer, subject, Ask { rate, seconds: 1 }))?;
-    let long = tried(measure(lab, peer, subject, Ask { rate, seconds: if lab.options.quick { 2 } else { 3 } }))?;
+    let long = tried(measure(lab, peer, subject, Ask { rate, seconds: 2 }))?;
     let cpu = long.cpu - short.cpu;
     Some(Steady {
         share: cpu / (long.seconds - short.seconds),
@@ -41,7 +41,10 @@ pub(crate) fn section(lab: &Lab) -> Result<String> {
     let columns =
         ["profiler", "Python", "us of CPU time a sample", "it to ours", "samples a second", "program slowed by, %"];
     let mut table = Table::new(2, &columns);
-    for group in lab.groups(true) {
+    for mut group in lab.groups(true) {
+        // Ours is there to be compared with.
+        let others: Vec<bool> = group.peers.iter().filter(|peer| !peer.is_ours()).map(|peer| peer.stops()).collect();
+        group.peers.retain(|peer| others.is_empty() || others.contains(&peer.stops()));
         let shape = Shape { depth: 100, sleepers: 0, busy: true };
         let subject = Subject::start(lab, group.interpreter, shape)?;
         let mut found = vec![<[Figures; 3]>::default(); group.peers.len()];

@@ -17,12 +17,13 @@ impl Figures {
         median(&self.0)
     }
 
-    /// `23,500 (22,900 to 24,100)`; a dash without rounds.
+    /// `23,500 (22,900 to 24,100)`; no spread for one round, a dash for none.
     pub(crate) fn text(&self, unit: &str) -> String {
         let Some(median) = self.median() else { return "-".to_owned() };
         let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
         let most = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        format!("{}{unit} ({} to {})", number(median), number(least), number(most))
+        let spread = if self.0.len() > 1 { format!(" ({} to {})", number(least), number(most)) } else { String::new() };
+        format!("{}{unit}{spread}", number(median))
     }
 
     /// `7.0x`: how often the other one's median is in this one's.

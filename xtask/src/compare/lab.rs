@@ -120,6 +120,16 @@ impl Lab {
         groups
     }
 
+    /// The peers by the programs that they see, without those that are left out where time is short.
+    pub(crate) fn main_groups(&self) -> Vec<Group<'_>> {
+        let mut groups = self.groups(false);
+        for group in &mut groups {
+            group.peers.retain(|peer| !peer.is_minor());
+        }
+        groups.retain(|group| !group.peers.is_empty());
+        groups
+    }
+
     /// How many rounds: so many, or one to see that it works.
     pub(crate) fn rounds(&self, rounds: usize) -> usize {
         if self.options.quick { 1 } else { rounds }

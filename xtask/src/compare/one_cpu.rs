@@ -8,12 +8,12 @@ use super::run::{Ask, Place, measure_at, tried};
 use super::subject::{Shape, Subject};
 use super::table::Table;
 
-const ASK: Ask = Ask { rate: 1000, seconds: 2 };
+const ASK: Ask = Ask { rate: 1000, seconds: 3 };
 
 /// The section's table.
 pub(crate) fn section(lab: &Lab) -> Result<String> {
     let mut table = Table::new(2, &["profiler", "Python", "samples a second", "program slowed by, %"]);
-    for group in lab.groups(false) {
+    for group in lab.main_groups() {
         let shape = Shape { depth: 10, sleepers: 0, busy: true };
         let subject = Subject::start(lab, group.interpreter, shape)?;
         let place = Place { cpu: Some(lab.cpus.program), ..Place::default() };

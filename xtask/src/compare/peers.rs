@@ -59,6 +59,11 @@ pub(crate) trait Peer {
         false
     }
 
+    /// It is left out where time is short.
+    fn is_minor(&self) -> bool {
+        false
+    }
+
     /// Whether to try it on this interpreter at all.
     fn may_see(&self, _interpreter: &Interpreter) -> bool {
         true

@@ -13,13 +13,14 @@ pub(crate) fn section(lab: &Lab) -> Result<String> {
     let columns = ["way", "profiler", "Python", "depth", "samples a second", "ours to it", "program slowed by, %"];
     let mut table = Table::new(3, &columns);
     let ask = Ask { rate: HIGHEST, seconds: if lab.options.quick { 1 } else { 2 } };
+    let depths = if lab.options.quick { &[100][..] } else { &[10, 100][..] };
     for (way, stops) in [("not stopping", false), ("exact", true)] {
         for group in lab.groups(true) {
             let peers: Vec<_> = group.peers.iter().filter(|peer| peer.stops() == stops).collect();
             if peers.iter().all(|peer| peer.is_ours()) {
                 continue;
             }
-            for depth in [10, 100] {
+            for &depth in depths {
                 let shape = Shape { depth, sleepers: 0, busy: true };
                 let subject = Subject::start(lab, group.interpreter, shape)?;
                 let mut found = vec![(Figures::default(), Figures::default()); peers.len()];

@@ -18,10 +18,10 @@ use super::peers::{Harvest, Order, Peer};
 use super::subject::{Subject, now};
 
 /// For how long the program is watched alone, before and after.
-const ALONE: Duration = Duration::from_millis(300);
+const ALONE: Duration = Duration::from_millis(200);
 
-/// When every profiler has begun.
-const BEGUN: Duration = Duration::from_millis(500);
+/// When every profiler has begun: where it has a CPU of its own, and where it has not.
+const BEGUN: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(1500)];
 
 /// How long a profiler may need for what it does before and after it samples.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -84,8 +84,9 @@ pub(crate) fn measure_at(lab: &Lab, peer: &dyn Peer, subject: &Subject, ask: Ask
     std::thread::sleep(ALONE);
     let mut alone = subject.work(start - ALONE.as_nanos() as u64, start)?;
     alone.extend(subject.work(end, now())?);
+    let begun = BEGUN[usize::from(place.cpu.is_some())];
     // It keeps the time from when it has begun, so this ends before it does.
-    let during = subject.work(start + BEGUN.as_nanos() as u64, start + u64::from(ask.seconds) * 1_000_000_000)?;
+    let during = subject.work(start + begun.as_nanos() as u64, start + u64::from(ask.seconds) * 1_000_000_000)?;
     let slowed = match (median(&during), median(&alone)) {
         (Some(during), Some(alone)) if alone > 0.0 => 100.0 * (1.0 - during / alone),
         _ => f64::NAN,

@@ -22,12 +22,12 @@ pub(crate) fn section(lab: &Lab) -> Result<String> {
         "none runs: % of a CPU",
     ];
     let mut table = Table::new(2, &columns);
-    for group in lab.groups(false) {
+    for group in lab.main_groups() {
         let mut found = vec![<[Figures; 4]>::default(); group.peers.len()];
         for busy in [true, false] {
             let shape = Shape { depth: 10, sleepers: SLEEPERS, busy };
             let subject = Subject::start(lab, group.interpreter, shape)?;
-            for _ in 0..lab.rounds(2) {
+            for _ in 0..lab.rounds(if busy { 3 } else { 1 }) {
                 for (peer, [sample, rates, slowed, idle]) in group.peers.iter().zip(&mut found) {
                     let Some(run) = steady(lab, *peer, &subject, RATE) else { continue };
                     if busy {

@@ -25,6 +25,10 @@ impl Peer for PySpy {
         !self.nonblocking
     }
 
+    fn is_minor(&self) -> bool {
+        self.nonblocking
+    }
+
     fn command(&self, order: &Order) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["record", "--format", "raw", "--output"]).arg(&order.out);
