@@ -18,7 +18,7 @@ pub(crate) fn section(lab: &Lab) -> Result<String> {
         let subject = Subject::start(lab, group.interpreter, shape)?;
         let place = Place { cpu: Some(lab.cpus.program), ..Place::default() };
         let mut found = vec![<[Figures; 2]>::default(); group.peers.len()];
-        for _ in 0..lab.rounds(3) {
+        for _ in 0..lab.rounds(2) {
             for (peer, [rates, slowed]) in group.peers.iter().zip(&mut found) {
                 if let Some(run) = tried(measure_at(lab, *peer, &subject, ASK, &place)) {
                     rates.add(run.rate);

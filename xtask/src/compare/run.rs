@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::time::TimeValLike;
@@ -45,6 +45,8 @@ pub(crate) struct Run {
     pub(crate) seconds: f64,
     /// Seconds of CPU time, from its start to its end.
     pub(crate) cpu: f64,
+    /// How it ended, and what it said last.
+    pub(crate) last: String,
 }
 
 /// What a run beside a program that counts its work gave.
@@ -81,6 +83,8 @@ pub(crate) fn measure_at(lab: &Lab, peer: &dyn Peer, subject: &Subject, ask: Ask
     let start = now();
     let run = run(lab, peer, subject.id(), ask, subject.shape.sleepers > 0, place)?;
     let end = now();
+    // Its status says little: some end with an error if they had to be interrupted, or if a few samples failed.
+    ensure!(run.harvest.samples > 0 || !subject.shape.busy, "{}", run.last);
     std::thread::sleep(ALONE);
     let mut alone = subject.work(start - ALONE.as_nanos() as u64, start)?;
     alone.extend(subject.work(end, now())?);
@@ -113,17 +117,11 @@ pub(crate) fn run(lab: &Lab, peer: &dyn Peer, pid: u32, ask: Ask, threads: bool,
     let status = running.child.wait()?;
     let cpu = used()? - cpu;
     let harvest = peer.harvest(&said, &out).with_context(|| peer.name())?;
-    // Some end with an error if they had to be interrupted, or if a few of the samples failed.
-    if harvest.samples == 0 && !status.success() {
-        bail!(
-            "{}: {status}: {}",
-            peer.name(),
-            said.iter().rfind(|line| !line.is_empty()).map_or("it said nothing", String::as_str)
-        );
-    }
+    let last = said.iter().rfind(|line| !line.is_empty()).map_or("it said nothing", String::as_str);
+    let last = format!("{}: {status}: {last}", peer.name());
     std::fs::remove_file(&out).ok();
     let seconds = harvest.seconds.unwrap_or((ended - running.began).as_secs_f64());
-    Ok(Run { harvest, seconds, cpu })
+    Ok(Run { harvest, seconds, cpu, last })
 }
 
 /// The same command behind other words.

@@ -24,12 +24,14 @@ pub(crate) fn section(lab: &Lab) -> Result<String> {
     let mut table = Table::new(2, &columns);
     for group in lab.main_groups() {
         let mut found = vec![<[Figures; 4]>::default(); group.peers.len()];
-        for busy in [true, false] {
+        // A profiler that does nothing for most of the time has to be watched for longer.
+        for (busy, rounds, seconds) in [(true, 2, 2), (false, 1, 5)] {
+            let seconds = if lab.options.quick { 2 } else { seconds };
             let shape = Shape { depth: 10, sleepers: SLEEPERS, busy };
             let subject = Subject::start(lab, group.interpreter, shape)?;
-            for _ in 0..lab.rounds(if busy { 3 } else { 1 }) {
+            for _ in 0..lab.rounds(rounds) {
                 for (peer, [sample, rates, slowed, idle]) in group.peers.iter().zip(&mut found) {
-                    let Some(run) = steady(lab, *peer, &subject, RATE) else { continue };
+                    let Some(run) = steady(lab, *peer, &subject, (RATE, seconds)) else { continue };
                     if busy {
                         sample.add(run.sample * 1e6);
                         rates.add(run.rate);

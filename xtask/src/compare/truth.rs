@@ -70,7 +70,10 @@ fn subjects(lab: &Lab) -> Vec<&'static Interpreter> {
 fn look(lab: &Lab, peer: &dyn Peer, program: &Program, (series, script): (&str, &str), total: &mut Total) {
     match run(lab, peer, program.id(), Ask { rate: RATE, seconds: 1 }, false, &Place::default()) {
         Ok(run) if run.harvest.samples > 0 => total.add(series, program.rules(), &run),
-        Ok(run) => say(&format!("{} gets nothing from {series} {script} ({} failed)", peer.name(), run.harvest.failed)),
+        Ok(run) => {
+            total.failed += run.harvest.failed;
+            say(&format!("{series} {script}: nothing from {} ({} failed)", run.last, run.harvest.failed));
+        }
         Err(error) => say(&format!("{series} {script}: {error:#}")),
     }
 }
