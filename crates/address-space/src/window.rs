@@ -56,6 +56,8 @@ pub struct Window {
     spans: Vec<Span>,
     copies: usize,
     tick: u32,
+    /// Nothing was read since the last refill.
+    unused: bool,
     /// The page of the last read, which copy it was of, and where that is in `bytes`.
     last: (Addr, usize, usize),
 }
@@ -81,6 +83,7 @@ impl Window {
             spans: Vec::new(),
             copies: copies.max(1),
             tick: 0,
+            unused: false,
             last: (NOWHERE, 0, 0),
         }
     }
@@ -170,6 +173,7 @@ impl Window {
         if (self.last.0, self.last.1) == (page, copy) {
             return Ok(self.last.2);
         }
+        self.unused = false;
         let mut place = match self.index.get(&page) {
             Some(&place) => place,
             None => self.read_single(memory, page)?,
@@ -247,6 +251,10 @@ impl Window {
 
     /// Takes in what was read singly, forgets what is no longer touched, begins a new tick.
     fn prepare(&mut self) {
+        // A refill of which nothing was read is no tick.
+        if std::mem::replace(&mut self.unused, true) {
+            return;
+        }
         let tick = self.tick;
         let many = self.slots.len() > MAX_PAGES;
         let stale = |slot: &Slot| {

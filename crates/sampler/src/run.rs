@@ -80,6 +80,7 @@ fn add(counter: &AtomicU64, count: usize) {
 
 impl Run<'_> {
     fn until_end(&mut self) -> End {
+        py_spy_target::sleep_exactly();
         self.watch.prepare();
         let mut clock = Clock::start(self.options.interval);
         let end = self.options.duration.map(|duration| clock.started() + duration);
@@ -109,7 +110,7 @@ impl Run<'_> {
             }
             // For each instant that threads stood still they are to run undisturbed for some more. For how long is at
             // random around that: always the same would be a period that the program may have too.
-            let stood = self.watch.stopper.still().total() - stood;
+            let stood = self.watch.stopper.still().total().saturating_sub(stood);
             let undisturbed = stood.as_secs_f64() * (1.0 / self.options.max_overhead - 1.0) * clock.about_one();
             self.not_before = (!stood.is_zero()).then(|| Instant::now() + Duration::from_secs_f64(undisturbed));
         }

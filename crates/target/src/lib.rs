@@ -8,7 +8,7 @@ mod linux;
 pub use durations::Durations;
 pub use linux::{
     CpuClock, Live, Permission, ProcessEnd, ProcessError, ReadCount, Refusal, Slices, Stopper, Target, TaskState,
-    Tasks, block_child_signals, raise_file_limit,
+    Tasks, block_child_signals, raise_file_limit, sleep_exactly,
 };
 
 pub mod launch;

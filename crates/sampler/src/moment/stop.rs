@@ -199,16 +199,22 @@ impl Watch {
     /// Keeps the holder from moving and copies.
     fn look(&mut self, gil: Gil, wanted: Wanted<'_>, mut plan: Plan) -> Result<Look, Unreadable> {
         self.looks += 1;
-        let (holder, running) = match self.likely_holder(gil, wanted).filter(|_| plan.first) {
-            Some((holder, tid)) => (holder, Some(tid)),
-            None => (read_u64(&self.memory, gil.last_holder)?, None),
+        let (holder, running) = match self.likely_holder(gil, wanted) {
+            Some((holder, tid)) if plan.first && self.stopper.is_attached() => (holder, Some(tid)),
+            likely if plan.first => {
+                // All that is read with the thread stopped is read once before: after a pause the first read of a page takes
+                // five times as long as the second one.
+                let (tail, words) = gil_words(gil);
+                let mut bytes = [0; MAX_GIL_WORDS];
+                self.window.refill(&self.memory, tail, &mut bytes[..tail.1])?;
+                let (holder, _) = words(&bytes[..tail.1]);
+                (holder, likely.filter(|likely| likely.0 == holder).map(|likely| likely.1))
+            }
+            _ => (read_u64(&self.memory, gil.last_holder)?, None),
         };
         let still = match running {
             Some(tid) => self.hold(tid),
-            None => match self.keep_still(holder, plan.pressing) {
-                Ok(still) => still,
-                Err(why) => return Err(why),
-            },
+            None => self.keep_still(holder, plan.pressing)?,
         };
         let still = match still {
             Ok(still) => still,
