@@ -63,7 +63,10 @@ fn compare(what: &str, counts: &BTreeMap<&str, u64>, total: u64, shares: &[(&str
     for &(name, share) in shares {
         let sigma = (total as f64 * share * (1.0 - share)).sqrt();
         let off = counts[name] as f64 - total as f64 * share;
-        assert!(off <= 5.0 * sigma && -off <= 5.0 * sigma + moved(name), "{what}: {name}: {counts:?} of {total}");
+        assert!(
+            off <= 5.0 * sigma + 10.0 && -off <= 5.0 * sigma + moved(name),
+            "{what}: {name}: {counts:?} of {total}"
+        );
     }
 }
 
@@ -129,9 +132,11 @@ fn of_native_work_and_sleep() {
         let total = seen.stacks.values().sum::<u64>();
         let shares = [0, 1, 2].map(|index| (names[index], spent[index] as f64 / all as f64));
         eprintln!("{what}: {others} in none");
-        // Those that begin or end to sleep.
-        assert!(others * 5 <= total, "{what}: {others} of {total} are of none");
-        compare(what, &counts, total - others, &shares, |_| others as f64);
+        // It is also active when it begins and ends to sleep, and at the ends of the run before and after its accounts.
+        let ends = 10.0;
+        let moving = |stack: &common::Named| stack.last().is_some_and(|leaf| leaf.0 == "(moving)");
+        let moved: u64 = seen.stacks.iter().filter(|((_, stack), _)| moving(stack)).map(|(_, count)| count).sum();
+        compare(what, &counts, total - others, &shares, |_| ends + moved as f64);
     });
 }
 
