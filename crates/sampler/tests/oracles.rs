@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{Seen, attach};
 use py_spy_sampler::{Mode, Options};
-use py_spy_target::CpuClock;
 use py_spy_test_programs::{Interpreter, Program, Turn, interpreters, one_of_each_series, turn};
 
 /// Samples of each program on each interpreter in each mode.
@@ -153,47 +152,6 @@ macro_rules! oracles {
 }
 
 oracles!(flip generators mixed deep torture come_and_go);
-
-/// Shares of time are the program's: each count is within five standard deviations of the binomial distribution.
-#[test]
-fn shares_are_those_of_the_cpu_time() {
-    let turn = turn();
-    for interpreter in one_of_each_series() {
-        for mode in [Mode::Stop, Mode::Nonblocking] {
-            let program = Program::start(&turn, interpreter, "shares", &[]);
-            // Cycles of a millisecond, a sample each: instants that are at random in their cycles, one by one.
-            let options = Options { interval: std::time::Duration::from_millis(1), ..options(mode) };
-            let mut sampler = attach(&program, options);
-            // While it waits for its CPU it stays where it is: that is one observation, however often it is made.
-            let clock = CpuClock::of(program.id()).expect("its clock");
-            let mut last = 0;
-            let seen = sampler.run_counting(1000, &mut || {
-                let now = clock.now().unwrap_or(0);
-                let ran = now >= last + 500_000;
-                last = if ran { now } else { last };
-                ran
-            });
-            let mut counts = BTreeMap::from([("seventy", 0), ("twenty", 0), ("ten", 0)]);
-            for ((_, stack), count) in &seen.stacks {
-                let function = stack.iter().rev().find(|frame| counts.contains_key(frame.0.as_str()));
-                if let Some((function, _)) = function {
-                    *counts.entry(function).or_default() += count;
-                }
-            }
-            // Without stopping, what moved has no function.
-            let total: u64 = counts.values().sum();
-            assert!(mode == Mode::Nonblocking || total >= 990, "{interpreter}: {total}");
-            eprintln!("{interpreter} shares {mode:?}: {counts:?} of {total}");
-            for (name, share) in [("seventy", 0.7), ("twenty", 0.2), ("ten", 0.1)] {
-                let sigma = (total as f64 * share * (1.0 - share)).sqrt();
-                // What moved may have been any of the three, and not in their proportion.
-                let moved = if mode == Mode::Nonblocking { 1000.0 - total as f64 } else { 0.0 };
-                let off = (counts[name] as f64 - total as f64 * share).abs() - moved;
-                assert!(off <= 5.0 * sigma, "{interpreter} {mode:?}: {name}: {} of {total}", counts[name]);
-            }
-        }
-    }
-}
 
 /// A second interpreter, with the same GIL or one of its own, does not hide the main one, nor the other way round.
 #[test]

@@ -2,7 +2,7 @@
 
 use py_spy_python::layout::{
     Code, Entry, Frame, FrameSlot, Gil, GilFields, Instance, KeyTable, Layout, MAX_OFFSET, Objects, Offset, Root,
-    Thread,
+    Running, Thread,
 };
 
 pub(crate) fn assert_bounds(name: &str, layout: &Layout) {
@@ -73,6 +73,10 @@ fn frame(name: &str, frame: &Frame) {
     match frame.entry {
         Entry::Always => {}
         Entry::Flag(at) | Entry::BelowShim { owner: at, .. } => inside(name, &[at], 1, frame.size),
+    }
+    if let Running::Byte { at, values } = frame.running {
+        inside(name, &[at], 1, frame.size);
+        assert_ne!(values, 0, "{name}");
     }
 }
 

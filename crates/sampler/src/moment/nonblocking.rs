@@ -1,7 +1,8 @@
 //! The way that stops nothing: several copies in one read; what is equal in all of them from the root on stood still.
 //!
 //! Nothing is read again until it looks quiet: that would prefer quiet code. What moved is one unnamed leaf under the
-//! deepest frame that held still, so that no sample is lost and none is invented.
+//! deepest frame that held still, so that no sample is lost and none is invented. Of that frame only the place need not
+//! have held still: a function that works by itself stands on the stack and goes from line to line.
 
 use py_spy_address_space::{Addr, LAST};
 use py_spy_python::layout::Root;
@@ -98,7 +99,7 @@ impl Watch {
             other.clear();
             part.moving |= !self.walk_whole(copy, part.member, &mut other);
             let known = &self.moment.frames[part.first..part.end];
-            let same = known.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
+            let same = agreement(known, &other);
             part.moving |= same < known.len() || same < other.len();
             part.first = part.end - same;
         }
@@ -148,5 +149,38 @@ impl Watch {
         }
         let state = self.roster.members[member].at;
         self.roots.entry(state).or_default().is_usual(root)
+    }
+}
+
+/// How many frames of two copies are the same, from the root on; the innermost of them may be at another place.
+fn agreement(known: &[RawFrame], other: &[RawFrame]) -> usize {
+    let mut moved = false;
+    let pairs = known.iter().rev().zip(other.iter().rev());
+    let same = pairs.take_while(|(a, b)| {
+        let same = !moved && **a == RawFrame { position: a.position, ..**b };
+        moved = a.position != b.position;
+        same
+    });
+    same.count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(at: Addr, position: i64) -> RawFrame {
+        RawFrame { at, code: at + 1, position, entry: false, shim: false, left: false }
+    }
+
+    #[test]
+    fn callers_are_the_same_in_everything_and_the_innermost_but_for_its_place() {
+        let known = [frame(30, 2), frame(20, 2), frame(10, 2)];
+        assert_eq!(agreement(&known, &known), 3);
+        assert_eq!(agreement(&known, &known[1..]), 2);
+        assert_eq!(agreement(&known, &[]), 0);
+        assert_eq!(agreement(&known, &[frame(30, 4), known[1], known[2]]), 3);
+        assert_eq!(agreement(&known, &[known[0], frame(20, 4), known[2]]), 2);
+        assert_eq!(agreement(&known, &[known[0], frame(20, 4), frame(10, 4)]), 1);
+        assert_eq!(agreement(&known, &[known[0], frame(21, 2), known[2]]), 1);
     }
 }
