@@ -168,6 +168,12 @@ impl Window {
         Ok(scratch)
     }
 
+    /// A page, by its first address.
+    pub fn page(&mut self, memory: &dyn Memory, copy: usize, start: Addr) -> Result<&[u8; PAGE], Fault> {
+        let place = self.find(memory, copy, start & !(PAGE as Addr - 1))?;
+        self.bytes[place..].first_chunk().ok_or(Fault::unmapped(start, PAGE))
+    }
+
     /// Position in `bytes` of a page of one copy.
     fn find(&mut self, memory: &dyn Memory, copy: usize, page: Addr) -> Result<usize, Fault> {
         if (self.last.0, self.last.1) == (page, copy) {
