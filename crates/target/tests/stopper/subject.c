@@ -85,7 +85,7 @@ static int signals(void) {
     for (;;) {
         struct epoll_event event;
         int before = handled;
-        int result = epoll_wait(epoll, &event, 1, 3000);
+        int result = epoll_wait(epoll, &event, 1, 1000);
         int lost = result == 0 && handled != before;
         say(result < 0 && errno == EINTR ? "interrupted" : lost ? "lost" : "nothing", handled);
     }
