@@ -20,7 +20,10 @@ def work():
 def child(hear, tell):
     for _ in range(3):
         threading.Thread(target=work, daemon=True).start()
-    say("child %d" % os.getpid())
+    try:
+        say("child %d" % os.getpid())
+    except BrokenPipeError:
+        os._exit(0)
     # It works while it waits to be told: what it is told it finds in a pipe.
     os.set_blocking(hear, False)
     while True:
@@ -38,6 +41,8 @@ def main():
         (hear, order), (answer, tell) = os.pipe(), os.pipe()
         pid = os.fork()
         if pid == 0:
+            # When the parent ends, so does this one.
+            os.close(order)
             child(hear, tell)
         for fd in (hear, tell):
             os.close(fd)

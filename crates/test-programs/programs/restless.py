@@ -1,4 +1,5 @@
-"""Does one thing all the time: `threads`, `forks`, `spawns`, `signals` or `together`. Told something, it ends, with what it has done.
+"""Begins and ends things: `threads`, `forks`, `spawns`, `signals` or `together`; so many for each line that it is told, and says when
+they are done.
 
 Whatever goes wrong in it ends it with another status than 0.
 """
@@ -8,16 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 from telling import say
 
-count = 0
-
 
 def leaf():
-    global count
-    count += 1
+    pass
 
 
 def brief():
@@ -25,19 +22,21 @@ def brief():
         leaf()
 
 
-def threads():
-    # One ends every millisecond, at any moment some have just begun.
+def threads(count):
+    # Some have just begun at any moment, and some are just ending.
     alive = []
-    while not told():
+    for _ in range(count):
         thread = threading.Thread(target=brief)
         thread.start()
         alive.append(thread)
         if len(alive) > 4:
             alive.pop(0).join()
+    for thread in alive:
+        thread.join()
 
 
-def forks():
-    while not told():
+def forks(count):
+    for _ in range(count):
         pid = os.fork()
         if pid == 0:
             brief()
@@ -47,28 +46,27 @@ def forks():
             sys.exit("a child ended otherwise")
 
 
-def spawns():
-    # From 3.8 on with vfork, during which the thread can not be stopped.
-    while not told():
+def spawns(count):
+    # In most versions with vfork, during which the thread can not be stopped.
+    for _ in range(count // 4):
         subprocess.run(["/bin/true"], check=True, close_fds=False)
         brief()
 
 
-def signals():
+def signals(count):
     """Each real-time signal that is sent arrives once: the interpreter writes a byte for each."""
     number = signal.SIGRTMIN + 1
-    hear, tell = os.pipe()
+    (hear, tell), (asked, ask) = os.pipe(), os.pipe()
     os.set_blocking(tell, False)
     signal.signal(number, lambda *_: None)
-    signal.set_wakeup_fd(tell)
     pid = os.fork()
     if pid == 0:
-        signal.set_wakeup_fd(-1)
-        os.close(hear)
-        send(number, os.getppid())
-    os.close(tell_sender[0])
-    while not told():
-        os.write(tell_sender[1], b"x" * 50)
+        os.close(ask)
+        send(number, os.getppid(), asked)
+    os.close(asked)
+    signal.set_wakeup_fd(tell)
+    for _ in range(count):
+        os.write(ask, b"x" * 50)
         missing = 50
         while missing:
             brief()
@@ -80,52 +78,43 @@ def signals():
     except BlockingIOError:
         pass
     signal.set_wakeup_fd(-1)
-    os.close(tell_sender[1])
+    os.close(ask)
     if os.waitpid(pid, 0)[1] != 0:
         sys.exit("the sender failed")
+    os.close(hear)
+    os.close(tell)
 
 
-def send(number, pid):
-    os.close(tell_sender[1])
+def send(number, pid, asked):
     while True:
-        wanted = os.read(tell_sender[0], 50)
+        wanted = os.read(asked, 50)
         if not wanted:
             os._exit(0)
         for _ in wanted:
             os.kill(pid, number)
 
 
-def told():
-    return ended
-
-
-def listen():
-    global ended
-    sys.stdin.readline()
-    ended = True
-
-
-def together():
+def together(count):
     """Threads come and go, children too, while signals come."""
-    signal.signal(signal.SIGALRM, lambda *_: leaf())
+    handled = []
+    signal.signal(signal.SIGALRM, lambda *_: handled.append(brief()))
     signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-    others = [threading.Thread(target=what) for what in (threads, spawns)]
+    others = [threading.Thread(target=what, args=(count // 4,)) for what in (threads, spawns)]
     for other in others:
         other.start()
-    while not told():
-        time.sleep(0.0003)
-        brief()
     for other in others:
         other.join()
+    while not handled:
+        brief()
     signal.setitimer(signal.ITIMER_REAL, 0, 0)
 
 
-ended = False
-tell_sender = os.pipe()
-# Signals are for the first thread: this one is not to handle them in its place.
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGRTMIN + 1})
-threading.Thread(target=listen, daemon=True).start()
-signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM, signal.SIGRTMIN + 1})
-say("ready")
-{"threads": threads, "forks": forks, "spawns": spawns, "signals": signals, "together": together}[sys.argv[1]]()
-say("done %d" % count)
+def main():
+    what = {"threads": threads, "forks": forks, "spawns": spawns, "signals": signals, "together": together}[sys.argv[1]]
+    say("ready")
+    for _ in sys.stdin:
+        what(int(sys.argv[2]))
+        say("done")
+
+
+main()
