@@ -9,9 +9,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// Nothing here takes long, even on a busy machine.
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_mins(1);
 
-/// Kills a process that is still awaited after two minutes, and says what it was doing: whoever waits for it goes on.
+/// Kills a process that is still awaited after a minute, and says what it was doing: whoever waits for it goes on.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     _done: Sender<()>,

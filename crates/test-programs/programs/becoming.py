@@ -29,6 +29,8 @@ def become():
     os._exit(int(sys.argv[2]) % 256)
 
 
+# The one that is to become another has to have the GIL for it.
+sys.setswitchinterval(0.0005)
 gate = threading.Event()
 for _ in range(19):
     threading.Thread(target=work, daemon=True).start()

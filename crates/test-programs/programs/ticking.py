@@ -1,29 +1,37 @@
-"""Has a timer of a kilohertz, and works. Told something, it says what was done meanwhile.
+"""Has a timer of a kilohertz, and works. Told something, it does so for a while, and says what was done in it.
 
-`signals work available`: signals handled, loops made, and the seconds that it could have used: since the last answer, but for
-the time that it was ready to run and others had its CPU.
+`signals missed loops seconds`: signals handled; milliseconds without one though it could have run; loops made; seconds that it could have
+run. When others had its CPU while it was ready to run, it could not.
 """
 
+import os
 import signal
 import sys
 import time
 
 from telling import say
 
-handled = 0
-loops = 0
+MILLISECOND = 1000000
+handled = missed = loops = last = 0
+# Time on a CPU, time ready to run without one, times put on one; of this thread, which is the only one.
+schedstat = os.open("/proc/self/schedstat", os.O_RDONLY)
+
+
+def could_run():
+    return time.monotonic_ns() - int(os.pread(schedstat, 100, 0).split()[1])
+
+
+def look():
+    global missed, last
+    now = could_run()
+    missed += max((now - last) // MILLISECOND - 1, 0)
+    last = now
 
 
 def handle(*_):
     global handled
     handled += 1
-
-
-def now():
-    # Time on a CPU, time ready to run without one; of this thread, which is the only one.
-    with open("/proc/self/schedstat") as file:
-        waited = int(file.read().split()[1])
-    return time.monotonic() - waited / 1e9
+    look()
 
 
 def work(seconds):
@@ -35,11 +43,15 @@ def work(seconds):
 
 
 def main():
-    global handled, loops
+    global handled, missed, loops, last
     while sys.stdin.readline():
-        handled, loops, began = 0, 0, now()
+        handled = missed = loops = 0
+        began = last = could_run()
         work(float(sys.argv[1]))
-        say("%d %d %f" % (handled, loops, now() - began))
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        look()
+        say("%d %d %d %f" % (handled, missed, loops, (last - began) / 1e9))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
 
 
 signal.signal(signal.SIGALRM, handle)
