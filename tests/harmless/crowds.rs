@@ -10,7 +10,7 @@ const WAYS: [&[&str]; 4] =
     [&["-r", "1000"], &["-r", "10000"], &["-r", "3000", "--idle", "--threads"], &["-r", "1000", "--nonblocking"]];
 
 fn restless(what: &str) {
-    let count = rounds(200, 20_000).to_string();
+    let count = rounds(200, 2000).to_string();
     for interpreter in subjects() {
         for options in WAYS {
             let name = format!("{interpreter} restless.py {what} {options:?}");

@@ -16,7 +16,7 @@ fn becomes_another(who: &str, options: &[&str]) {
     for interpreter in [all[all.len() - 1], free.unwrap_or(all[0])] {
         let name = format!("{interpreter} becoming.py {who}");
         let mut running = Running::start(&name, python(interpreter).arg(program("becoming")).args([who, "0"]));
-        let count = rounds(4, 200);
+        let count = rounds(4, 50);
         for round in 0..count {
             assert_eq!(running.line(), "ready", "{name}: exec {round}");
             let watchdog = Watchdog::over(&name, running.id());

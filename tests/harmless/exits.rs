@@ -12,7 +12,7 @@ fn median(interpreter: &Interpreter, order: &str, options: Option<&[&str]>) -> f
     let name = format!("{interpreter} parent.py");
     let mut parent = Running::start(&name, python(interpreter).arg(program("parent")));
     let status = if order == "kill" { "9" } else { "1792" };
-    let mut times: Vec<f64> = (0..rounds(3, 50))
+    let mut times: Vec<f64> = (0..rounds(3, 20))
         .map(|_| {
             let line = parent.line();
             let child = line.strip_prefix("child ").and_then(|pid| pid.parse().ok()).expect("a process id");

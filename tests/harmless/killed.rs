@@ -29,7 +29,7 @@ fn a_killed_recording_leaves_the_program_as_it_was() {
         let mut running = Running::start(&name, python(interpreter).arg(program("counting")));
         assert!(running.line().starts_with("ready "), "{name}");
         for options in WAYS {
-            for round in 0..rounds(4, 85) {
+            for round in 0..rounds(4, 8) {
                 let mut profiler = Profiler::record(&name, running.id(), options);
                 // Now and then while it attaches, mostly while it samples.
                 if round % 4 != 0 {
@@ -50,7 +50,7 @@ fn a_killed_dump_leaves_the_program_as_it_was() {
         let mut running = Running::start(&name, python(interpreter).arg(program("counting")));
         assert!(running.line().starts_with("ready "), "{name}");
         let pid = running.id_text();
-        for round in 0..rounds(10, 300) {
+        for round in 0..rounds(10, 40) {
             let profiler = Profiler::start(&name, &["dump", "--pid", &pid]);
             std::thread::sleep(instant(round, 60));
             profiler.kill();
@@ -67,7 +67,7 @@ fn a_killed_recording_of_a_crowd_leaves_it_as_it_was() {
             let name = format!("{interpreter} restless.py {what}");
             let mut running = Running::start(&name, python(interpreter).arg(program("restless")).args([what, "400"]));
             assert_eq!(running.line(), "ready", "{name}");
-            for round in 0..rounds(4, 85) {
+            for round in 0..rounds(4, 8) {
                 let mut profiler = Profiler::record(&name, running.id(), &["-r", "10000"]);
                 profiler.wait_until_it_samples();
                 running.tell("\n");

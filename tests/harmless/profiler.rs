@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tempfile::NamedTempFile;
 
@@ -99,6 +100,12 @@ impl Profiler {
     /// Sends a signal to it alone.
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("it runs");
+    }
+
+    /// Waits until it is stopped by job control.
+    pub(crate) fn wait_until_stopped(&self) {
+        let stopped = waitpid(Pid::from_raw(self.child.id() as i32), Some(WaitPidFlag::WUNTRACED));
+        assert!(matches!(stopped, Ok(WaitStatus::Stopped(..))), "{}: {stopped:?}", self.name);
     }
 
     /// Kills it, at whatever it is. When this returns the kernel has cleaned up behind it.
