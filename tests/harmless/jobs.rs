@@ -25,9 +25,9 @@ fn job(interpreter: &Interpreter) -> Running {
 /// The states of all threads, each once.
 fn states(running: &Running) -> String {
     let tasks = fs::read_dir(format!("/proc/{}/task", running.id())).expect("it lives").flatten();
-    let stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+    let lines = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
     let mut states: Vec<char> =
-        stats.filter_map(|stat| stat.rsplit(") ").next().and_then(|rest| rest.chars().next())).collect();
+        lines.filter_map(|line| line.rsplit(") ").next().and_then(|rest| rest.chars().next())).collect();
     states.sort_unstable();
     states.dedup();
     states.into_iter().collect()

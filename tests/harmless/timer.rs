@@ -39,17 +39,23 @@ impl Done {
     }
 }
 
-/// Of those signals that would come without us this share must come. The promise is 95 %, on a machine that does nothing
-/// else; the short form runs beside other tests.
-const PROMISE: [f64; 2] = [0.85, 0.95];
+/// Of those signals that would come without us this share must come.
+const PROMISE: f64 = 0.95;
+
+/// On a machine that has other work for its CPUs too we may be taken off ours while we hold the program. This share still tells us from
+/// a profiler that holds signals back until its next tick: at 100 Hz it leaves a tenth of them.
+const WHEN_BUSY: f64 = 0.3;
+
+/// A program that could run for this share of the time is on a machine that has nothing else to do.
+const QUIET: f64 = 0.97;
 
 /// Windows without and with us by turns. When other work takes the CPU from us while we hold the program, it loses
 /// signals, so one window is no proof: the last of a few is, if the others were as bad.
 fn compare(interpreter: &Interpreter, rate: &str, program_cpu: usize) {
-    let (least, most, window, promise) = if long() { (5, 20, "2", PROMISE[1]) } else { (1, 10, "0.4", PROMISE[0]) };
+    let (least, most, window) = if long() { (5, 20, 2.0) } else { (1, 10, 0.4) };
     let name = format!("{interpreter} ticking.py");
     let mut command = python(interpreter);
-    command.arg(program("ticking")).arg(window).env("PROGRAM_CPU", program_cpu.to_string());
+    command.arg(program("ticking")).arg(window.to_string()).env("PROGRAM_CPU", program_cpu.to_string());
     let mut running = Running::start(&name, &mut command);
     assert_eq!(running.line(), "ready");
     let mut good = 0;
@@ -72,9 +78,13 @@ fn compare(interpreter: &Interpreter, rate: &str, program_cpu: usize) {
         );
         // The timer really ran.
         assert!(signals_without > 300.0, "{name}: {without:?}");
-        // A profiler that holds signals back until its next tick leaves a tenth of them at 100 Hz, and a thousandth of
-        // the work.
-        good += u32::from(signals > promise && speed > 0.1);
+        let quiet = with.seconds.min(without.seconds) >= QUIET * window;
+        if !quiet {
+            eprintln!("the machine is busy: that {PROMISE} of the signals come is NOT tested");
+        }
+        let wanted = if quiet { PROMISE } else { WHEN_BUSY };
+        // Holding them back leaves a thousandth of the work too.
+        good += u32::from(signals > wanted && speed > 0.1);
         if good == least {
             return;
         }
