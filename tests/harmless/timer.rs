@@ -47,7 +47,7 @@ const PROMISE: f64 = 0.95;
 const WHEN_BUSY: f64 = 0.3;
 
 /// A program that could run for this share of the time is on a machine that has nothing else to do.
-const QUIET: f64 = 0.97;
+const QUIET: f64 = 0.93;
 
 /// Windows without and with us by turns. When other work takes the CPU from us while we hold the program, it loses
 /// signals, so one window is no proof: the last of a few is, if the others were as bad.

@@ -10,7 +10,7 @@ use crate::subject::{Subject, compiled};
 #[test]
 fn threads_that_end_all_the_time_are_held_and_their_process_ends() {
     let Some(program) = compiled() else { return };
-    let count = rounds(4000, 200_000);
+    let count = rounds(4000, 40_000);
     let mut subject = Subject::start(program, &["threads", &count.to_string()]);
     subject.number("ready");
     subject.must_not_hang();
