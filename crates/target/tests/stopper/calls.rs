@@ -43,12 +43,17 @@ fn stop_while_it_runs(subject: &mut Subject, between: impl Fn(&Subject)) -> (u32
 }
 
 fn calls(program: &Path, arguments: &[&str], count: u32, between: impl Fn(&Subject)) {
+    // Containers are frozen now and then by whoever runs them, which interrupts these calls too: one that nobody stops says so.
+    let mut control = Subject::start(program, arguments);
     let mut subject = Subject::start(program, arguments);
+    control.number("ready");
     subject.number("ready");
     let (interrupted, stops) = stop_while_it_runs(&mut subject, between);
-    eprintln!("{arguments:?}: {interrupted} of {count} calls interrupted by {stops} stops");
+    let without = control.number("interrupted");
+    eprintln!("{interrupted} of {count} calls interrupted with {stops} stops, {without} without: {arguments:?}");
     assert!(stops > count / 100, "{arguments:?}: only {stops} stops");
-    assert_eq!(interrupted, 0, "{arguments:?}: of {count} calls, with {stops} stops");
+    // It may have been frozen just when the other one was not waiting. Without the repair it is a hundredth of the stops.
+    assert!(interrupted <= without + stops / 5000, "{arguments:?}: {interrupted} of {count} calls, with {stops} stops");
     assert!(subject.wait().success(), "{arguments:?}");
 }
 
