@@ -1,6 +1,7 @@
 //! Stopping threads of another process for a moment.
 
 mod orders;
+mod reaper;
 mod report;
 mod restart;
 mod signals;
@@ -12,6 +13,7 @@ use nix::sys::signal::SigSet;
 
 use super::affinity::Affinity;
 use crate::Durations;
+use reaper::Reaper;
 use report::Report;
 pub use signals::block_child_signals;
 pub(crate) use signals::unblock_child_signals;
@@ -34,6 +36,10 @@ const STAY_AFTER: u32 = 8;
 /// for this long: a program that gets many signals must not have each of them pass through us.
 const REST: Duration = Duration::from_millis(20);
 
+/// A thread that does not report for so long may be ours no longer: the first one of a process, when another one runs
+/// another program in its place, goes without a word.
+const STILL_OURS: Duration = Duration::from_millis(20);
+
 /// Why a thread could not be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -51,6 +57,14 @@ struct Held {
     since: Instant,
 }
 
+/// A thread that is let go as soon as it reports.
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    tid: u32,
+    /// When it is time to see whether it is still ours.
+    doubt: Instant,
+}
+
 /// Stops threads and lets them go. Between two holds nothing is attached: a thread that stays attached
 /// stops at each signal, holds up an exec and delays its parent's `wait`. At high rates
 /// [`Stopper::stay_attached`] makes an exception.
@@ -63,7 +77,7 @@ pub struct Stopper {
     is_child: bool,
     held: Vec<Held>,
     /// Threads that were told to stop and let go before they reported it. They are detached as soon as they do.
-    pending: Vec<u32>,
+    pending: Vec<Pending>,
     /// Whether a thread may stay attached between holds.
     stays: bool,
     /// The thread that runs and has stayed attached.
@@ -73,6 +87,7 @@ pub struct Stopper {
     rest_until: Option<Instant>,
     restart: bool,
     affinity: Affinity,
+    reaper: Reaper,
     signals: SigSet,
     still: Durations,
     late: u64,
@@ -93,6 +108,7 @@ impl Stopper {
             rest_until: None,
             restart: true,
             affinity: Affinity::default(),
+            reaper: Reaper::default(),
             signals: signals::child_signal(),
             still: Durations::default(),
             late: 0,
@@ -132,7 +148,7 @@ impl Stopper {
         if self.held.iter().any(|held| held.tid == tid) {
             return Ok(());
         }
-        if let Some(at) = self.pending.iter().position(|&pending| pending == tid) {
+        if let Some(at) = self.pending.iter().position(|pending| pending.tid == tid) {
             // Still on its way to the stop that it was told to make: its memory is as still as it gets.
             self.pending.swap_remove(at);
             let report = self.report(tid);
@@ -146,13 +162,13 @@ impl Stopper {
         let refusal = |errno| if errno == Errno::ESRCH || is_ended(tid) { Refusal::Gone } else { Refusal::Denied };
         if self.attached != Some(tid) {
             self.stay_no_longer();
-            orders::seize(tid).map_err(refusal)?;
+            self.seize(tid).map_err(refusal)?;
         }
         // From here on the thread is ours and must be let go whatever happens.
         self.attached = None;
         let since = Instant::now();
         if let Err(errno) = orders::interrupt(tid) {
-            self.pending.push(tid);
+            self.expect(tid);
             self.collect();
             return Err(refusal(errno));
         }
@@ -175,6 +191,22 @@ impl Stopper {
         }
     }
 
+    fn seize(&mut self, tid: u32) -> Result<(), Errno> {
+        let others = self.held.iter().map(|held| held.tid).chain(self.pending.iter().map(|pending| pending.tid));
+        let others = others.filter(|&other| other != self.pid).collect();
+        self.reaper.watch_over(others, || match orders::seize(tid) {
+            // The first thread of a process in which another one has just begun to run another program was replaced by that
+            // one, and is not what it was when the kernel began to look.
+            Err(Errno::EPERM) => orders::seize(tid),
+            result => result,
+        })
+    }
+
+    /// From now on waits for a thread's report, to let it go then.
+    fn expect(&mut self, tid: u32) {
+        self.pending.push(Pending { tid, doubt: Instant::now() + STILL_OURS });
+    }
+
     /// Asks what a thread has to say. When it has ended, whatever it leaves behind is taken care of.
     fn report(&mut self, tid: u32) -> Report {
         let report = report::report(tid, self.is_child && self.pid == tid);
@@ -182,8 +214,9 @@ impl Stopper {
         // is still attached: under that id it waits to be let go.
         if report == Report::Ended && tid != self.pid && orders::interrupt(self.pid).is_ok() {
             let held = self.held.iter().any(|held| held.tid == self.pid);
-            if !held && self.attached != Some(self.pid) && !self.pending.contains(&self.pid) {
-                self.pending.push(self.pid);
+            let pending = self.pending.iter().any(|pending| pending.tid == self.pid);
+            if !held && !pending && self.attached != Some(self.pid) {
+                self.expect(self.pid);
             }
         }
         report
@@ -200,7 +233,7 @@ impl Stopper {
                 _ => self.still.add(since.elapsed()),
             }
             if !gone {
-                self.pending.push(tid);
+                self.expect(tid);
             }
         }
         if !self.pending.is_empty() {
@@ -237,17 +270,15 @@ impl Stopper {
             Report::None => return false,
             Report::Ended => return true,
             Report::Signal(signal) => signal,
-            Report::GroupStop => 0,
-            Report::Stopped => {
-                if self.restart {
-                    restart::cut_short_call(tid);
-                }
-                0
-            }
+            Report::GroupStop | Report::Stopped => 0,
         };
+        if self.restart && report != Report::GroupStop {
+            restart::cut_short_call(tid);
+        }
         match orders::detach(tid, signal) {
             Ok(()) => true,
-            Err(Errno::ESRCH) => false,
+            // It was killed, or was the first thread of a process that another one has taken over.
+            Err(Errno::ESRCH) => !is_traced_by_us(tid),
             Err(errno) => {
                 log::warn!("could not let thread {tid} go: {errno}");
                 true
@@ -260,7 +291,7 @@ impl Stopper {
         if let Some(tid) = self.attached.take() {
             // If it has ended, that is what it will report.
             let _ = orders::interrupt(tid);
-            self.pending.push(tid);
+            self.expect(tid);
         }
     }
 
@@ -273,7 +304,7 @@ impl Stopper {
                 self.attached = None;
                 self.rest_until = Some(Instant::now() + REST);
                 if !self.let_go(tid, report) {
-                    self.pending.push(tid);
+                    self.expect(tid);
                 }
             }
         }
@@ -295,9 +326,14 @@ impl Stopper {
     /// Detaches the threads that have reported since. Returns whether all have.
     pub fn collect(&mut self) -> bool {
         for at in (0..self.pending.len()).rev() {
-            let tid = self.pending[at];
+            let Pending { tid, doubt } = self.pending[at];
             let report = self.report(tid);
-            if self.let_go(tid, report) {
+            let mut gone = self.let_go(tid, report);
+            if !gone && doubt <= Instant::now() {
+                gone = !is_traced_by_us(tid);
+                self.pending[at].doubt = Instant::now() + STILL_OURS;
+            }
+            if gone {
                 self.pending.swap_remove(at);
             }
         }
@@ -331,6 +367,14 @@ impl Drop for Stopper {
 fn is_ended(tid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{tid}/stat")).unwrap_or_default();
     stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with(['Z', 'X', 'x']))
+}
+
+/// True when a thread of ours is attached to a thread.
+fn is_traced_by_us(tid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+    // It names the thread that did it, which is the one that asks.
+    tracer.and_then(|tracer| tracer.trim().parse().ok()) == Some(nix::unistd::gettid().as_raw())
 }
 
 /// True when a process is our child, so that its status is wanted by ourselves.

@@ -35,6 +35,15 @@ pub(super) fn report(tid: u32, keep: bool) -> Report {
     }
 }
 
+/// Takes note of the end of an attached thread, if it has ended. A stop is left for [`report`] to tell.
+pub(super) fn take_note_of_end(tid: u32) {
+    let flags = libc::WNOHANG | libc::WEXITED | libc::__WALL;
+    if let Ok(Some((libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED, _))) = wait(tid, flags | libc::WNOWAIT) {
+        // Nothing but its end can be told of it any more.
+        let _ = wait(tid, flags);
+    }
+}
+
 /// `waitid` for one thread: the code and status of what happened, if anything did.
 fn wait(tid: u32, flags: libc::c_int) -> Result<Option<(libc::c_int, libc::c_int)>, Errno> {
     #[expect(unsafe_code, reason = "nix turns stops of attached threads into a type that loses the event")]
