@@ -21,6 +21,9 @@ const MAX_WEIGHT: Nanos = 100_000_000;
 /// New threads are looked for at most this often.
 const REFRESH_TASKS: Duration = Duration::from_millis(1);
 
+/// Whether the process has become another program is asked at most this often, while nothing looks like it.
+const DOUBT_PROGRAM: Duration = Duration::from_millis(10);
+
 /// Of so many threads each one's count is read at every tick; of more only when the clock of their process moves.
 const FEW_THREADS: usize = 8;
 
@@ -42,6 +45,8 @@ struct Run<'a> {
     cpu_time: Option<u64>,
     /// When the list of threads is looked at again.
     refresh_at: Option<Instant>,
+    /// When it is seen to that it still is the same program.
+    doubt_at: Option<Instant>,
     /// Until then threads are not stopped again.
     not_before: Option<Instant>,
     /// The last moment was read whole.
@@ -65,6 +70,7 @@ impl Sampler {
             running: Vec::new(),
             cpu_time: None,
             refresh_at: None,
+            doubt_at: None,
             not_before: None,
             is_fresh: false,
             members: Vec::new(),
@@ -182,6 +188,13 @@ impl Run<'_> {
         if self.watch.tasks.is_stale() || self.refresh_at.is_none_or(|at| at <= now) {
             self.refresh_at = Some(now + REFRESH_TASKS);
             self.watch.tasks.refresh().ok()?;
+        }
+        // Another program may have the same addresses, and threads like those before.
+        if self.doubt_at.is_none_or(|at| at <= now) {
+            self.doubt_at = Some(now + DOUBT_PROGRAM);
+            if self.watch.memory.is_replaced() {
+                return None;
+            }
         }
         Some(())
     }

@@ -51,7 +51,8 @@ fn calls(program: &Path, arguments: &[&str], count: u32, between: impl Fn(&Subje
     let (interrupted, stops) = stop_while_it_runs(&mut subject, between);
     let without = control.number("interrupted");
     eprintln!("{interrupted} of {count} calls interrupted with {stops} stops, {without} without: {arguments:?}");
-    assert!(stops > count / 100, "{arguments:?}: only {stops} stops");
+    // How many there are goes by how much else the machine has to do.
+    assert!(stops > 0, "{arguments:?}: no stop");
     // It may have been frozen just when the other one was not waiting. Without the repair it is a hundredth of the stops.
     assert!(interrupted <= without + stops / 5000, "{arguments:?}: {interrupted} of {count} calls, with {stops} stops");
     assert!(subject.wait().success(), "{arguments:?}");

@@ -81,6 +81,7 @@ fn a_held_leader_that_another_thread_replaces_is_forgotten() {
         assert_eq!(subject.number("another"), subject.id());
         stopper.release();
         // Nothing is attached, so there is nothing to wait for.
+        stopper.collect_until(Instant::now() + Duration::from_secs(30));
         assert!(stopper.collect(), "it waits for a thread that is no more");
         stopper.hold(subject.id()).expect("the new program can be held");
         stopper.release();
