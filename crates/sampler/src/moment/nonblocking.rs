@@ -32,7 +32,6 @@ impl Watch {
         let mut holders = std::mem::take(&mut self.holders);
         self.find_holders(&mut holders);
         self.choose(wanted, |member| holders.contains(&member));
-        let before = self.window.misses();
         for index in 0..self.wanted.len() {
             let member = self.wanted[index];
             self.walk_first(member, holders.contains(&member));
@@ -40,7 +39,7 @@ impl Watch {
         self.holders = holders;
         // A page that was read after the others is of a later time. Now they all are in one read: what is still the same
         // stood from the first read to this one. (Once, whatever it finds.)
-        if self.window.misses() > before {
+        if self.window.misses() > 0 {
             self.window.refill(&self.memory, (0, 0), &mut [])?;
             for index in 0..self.moment.parts.len() {
                 self.compare(index, 0);
