@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use py_spy_profile::Format;
 
-use crate::values::{Delay, Limit, ProcessId, Rate};
+use crate::values::{Delay, Limit, Percent, ProcessId, Rate};
 
 /// Sampling profiler for Python programs
 #[derive(Debug, Parser)]
@@ -67,6 +67,10 @@ pub(crate) struct SamplingArgs {
     /// Leave a started program running at the end
     #[arg(long, conflicts_with = "pid")]
     pub keep_running: bool,
+
+    /// Most per cent of the time that stopped threads may stand still; the rate is lowered to fit
+    #[arg(long, value_name = "percent", default_value = "25", allow_negative_numbers = true)]
+    pub max_overhead: Percent,
 }
 
 /// Options of every verb that reads stacks.
@@ -75,6 +79,10 @@ pub(crate) struct StackArgs {
     /// Never stop the program; what moves while it is read is left out
     #[arg(long)]
     pub nonblocking: bool,
+
+    /// Leave it at EINTR when a stop cuts a system call short: else it is begun again through the thread's registers
+    #[arg(long)]
+    pub no_restart: bool,
 
     /// Whole file names instead of those relative to their package
     #[arg(long)]
@@ -124,6 +132,10 @@ pub(crate) struct RecordArgs {
 
     #[command(flatten)]
     pub stack: StackArgs,
+
+    /// Say at the end what the samples cost: for how long threads stood still, stops and reads
+    #[arg(long)]
+    pub stats: bool,
 
     /// Capture the output of the started program
     #[arg(long, hide = true)]

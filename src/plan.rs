@@ -65,6 +65,8 @@ pub(crate) struct RecordPlan {
     pub capture: bool,
     /// Show how far we are, on a terminal.
     pub progress: bool,
+    /// Say at the end what the samples cost.
+    pub stats: bool,
 }
 
 /// How to show the live table.
@@ -136,6 +138,7 @@ impl RecordPlan {
             keep_running: args.sampling.keep_running,
             capture: args.capture,
             progress: !args.hideprogress,
+            stats: args.stats,
         })
     }
 }
@@ -170,12 +173,19 @@ impl Target {
 }
 
 fn sampling(args: &SamplingArgs, stack: &StackArgs) -> Options {
-    Options { interval: args.rate.interval(), gil_only: args.gil, include_idle: args.idle, ..stacks(stack) }
+    Options {
+        interval: args.rate.interval(),
+        max_overhead: args.max_overhead.share(),
+        gil_only: args.gil,
+        include_idle: args.idle,
+        ..stacks(stack)
+    }
 }
 
 fn stacks(args: &StackArgs) -> Options {
     Options {
         mode: if args.nonblocking { Mode::Nonblocking } else { Mode::Stop },
+        restart_calls: !args.no_restart,
         full_filenames: args.full_filenames,
         full_stack: args.full_stack,
         ..Options::default()

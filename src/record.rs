@@ -2,6 +2,7 @@
 
 mod report;
 mod session;
+mod statistics;
 mod worker;
 
 use std::process::ExitCode;
@@ -69,6 +70,7 @@ pub(crate) fn run(plan: RecordPlan) -> anyhow::Result<ExitCode> {
         program,
         state: State::default(),
     };
+    let max_overhead = plan.options.max_overhead;
     let worker = worker::spawn(
         Job {
             pid,
@@ -88,7 +90,11 @@ pub(crate) fn run(plan: RecordPlan) -> anyhow::Result<ExitCode> {
     let result = worker.join().unwrap_or_else(|_| Err(anyhow!("the sampler failed; please report this")));
     if let Ok(recorded) = &result {
         reporter.wrote(plan.format, &name, &control);
-        reporter.summary(*recorded, &control, began);
+        reporter.summary(recorded, &control, began);
+        reporter.lowered(recorded, &control, max_overhead);
+        if plan.stats {
+            recorded.statistics.lines(&control, recorded.elapsed).iter().for_each(|line| reporter.line(line));
+        }
     }
     let ended_before = session.program.as_ref().is_some_and(Program::has_ended);
     session.until_program_ended(&events, result.is_err());

@@ -56,6 +56,31 @@ impl FromStr for Rate {
     }
 }
 
+/// A share of the time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Percent(f64);
+
+impl Percent {
+    /// Less than this is no sampling at all.
+    const MIN: f64 = 0.001;
+
+    /// As a number from 0 to 1.
+    pub(crate) fn share(self) -> f64 {
+        self.0 / 100.0
+    }
+}
+
+impl FromStr for Percent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match number(text.strip_suffix('%').unwrap_or(text)) {
+            Some(percent) if (Self::MIN..=100.0).contains(&percent) => Ok(Percent(percent)),
+            _ => Err(format!("a share of the time is a number of per cent from {} to 100", Self::MIN)),
+        }
+    }
+}
+
 /// How long to record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limit(pub Option<Duration>);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use py_spy_profile::{Format, for_terminal};
-use py_spy_sampler::Control;
+use py_spy_sampler::{Control, Mode};
 
 use super::worker::Recorded;
 use crate::say;
@@ -73,21 +73,66 @@ impl Reporter {
     }
 
     /// Says how well it went. `began` is when we began to use the processor.
-    pub(super) fn summary(&self, recorded: Recorded, control: &Control, began: Instant) {
-        self.line(&summary(recorded, control, processor_time(), began.elapsed()));
+    pub(super) fn summary(&self, recorded: &Recorded, control: &Control, began: Instant) {
+        self.line(&summary(&Outcome::of(recorded), control, processor_time(), began.elapsed()));
+    }
+
+    /// Says that the rate was lowered for the program's sake, if it was.
+    pub(super) fn lowered(&self, recorded: &Recorded, control: &Control, most: f64) {
+        if let Some(line) = lowered(recorded.elapsed, control, most) {
+            self.line(&line);
+        }
     }
 }
 
-fn summary(recorded: Recorded, control: &Control, used: Duration, since: Duration) -> String {
+/// What the summary is about.
+#[derive(Debug)]
+struct Outcome {
+    elapsed: Duration,
+    threads: usize,
+    mode: Mode,
+}
+
+impl Outcome {
+    fn of(recorded: &Recorded) -> Outcome {
+        Outcome { elapsed: recorded.elapsed, threads: recorded.threads, mode: recorded.mode }
+    }
+}
+
+fn lowered(elapsed: Duration, control: &Control, most: f64) -> Option<String> {
+    let [ticks, held_back] = [&control.ticks, &control.held_back].map(|count| count.load(Ordering::Relaxed));
+    // A few are of no interest to anybody.
+    if held_back <= ticks / WORTH_SAYING {
+        return None;
+    }
+    let rate = ticks as f64 / elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+    let most = 100.0 * most;
+    Some(format!(
+        "The rate was lowered to {rate:.1} looks a second so that the program stands still for at most {most}% of the \
+         time (--max-overhead)"
+    ))
+}
+
+/// That the rate was lowered is said when more than one tick in so many was left out.
+const WORTH_SAYING: u64 = 100;
+
+fn summary(outcome: &Outcome, control: &Control, used: Duration, since: Duration) -> String {
     let [ticks, samples, missed, dropped] = [&control.ticks, &control.samples, &control.missed, &control.dropped]
         .map(|count| count.load(Ordering::Relaxed));
-    let seconds = recorded.elapsed.as_secs_f64();
+    let seconds = outcome.elapsed.as_secs_f64();
     let rate = ticks as f64 / seconds.max(f64::MIN_POSITIVE);
     let share = 100.0 * used.as_secs_f64() / since.as_secs_f64().max(f64::MIN_POSITIVE);
-    let threads = recorded.threads;
+    let threads = outcome.threads;
+    let moving = match outcome.mode {
+        Mode::Stop => String::new(),
+        Mode::Nonblocking => {
+            let moving = control.moving.load(Ordering::Relaxed) as f64;
+            format!(", {:.1}% end in (moving)", 100.0 * moving / (samples as f64).max(1.0))
+        }
+    };
     format!(
         "{samples} sample{} of {threads} thread{} in {seconds:.2}s, {rate:.1} looks a second, {missed} missed, \
-         {dropped} dropped; py-spy used {share:.1}% of one CPU",
+         {dropped} dropped{moving}; py-spy used {share:.1}% of one CPU",
         plural(samples),
         plural(threads as u64),
     )
@@ -117,10 +162,24 @@ mod tests {
         {
             count.store(value, Ordering::Relaxed);
         }
-        let recorded = Recorded { elapsed: Duration::from_secs(2), threads: 3 };
+        let outcome = |mode| Outcome { elapsed: Duration::from_secs(2), threads: 3, mode };
         assert_eq!(
-            summary(recorded, &control, Duration::from_millis(5), Duration::from_secs(2)),
+            summary(&outcome(Mode::Stop), &control, Duration::from_millis(5), Duration::from_secs(2)),
             "300 samples of 3 threads in 2.00s, 99.5 looks a second, 2 missed, 1 dropped; py-spy used 0.2% of one CPU"
         );
+        control.moving.store(30, Ordering::Relaxed);
+        let nonblocking = summary(&outcome(Mode::Nonblocking), &control, Duration::ZERO, Duration::from_secs(2));
+        assert!(nonblocking.contains("1 dropped, 10.0% end in (moving);"), "{nonblocking}");
+    }
+
+    #[test]
+    fn a_lowered_rate_is_said() {
+        let control = Control::default();
+        control.ticks.store(1000, Ordering::Relaxed);
+        control.held_back.store(10, Ordering::Relaxed);
+        assert_eq!(lowered(Duration::from_secs(2), &control, 0.25), None);
+        control.held_back.store(11, Ordering::Relaxed);
+        let line = lowered(Duration::from_secs(2), &control, 0.25).expect("said");
+        assert!(line.contains("500.0 looks a second") && line.contains("at most 25% "), "{line}");
     }
 }

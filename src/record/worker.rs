@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use py_spy_profile::{About, Format, Nanos, Tables, new_sink};
-use py_spy_sampler::{Control, End, LineMode, Options};
+use py_spy_sampler::{Control, End, LineMode, Mode, Options};
 
 use super::Event;
+use super::statistics::Statistics;
 use crate::attach::{Patience, attach};
 use crate::output::Output;
 use crate::sampler_thread::{self, send};
@@ -30,10 +31,13 @@ pub(super) struct Job {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Recorded {
     pub(super) elapsed: Duration,
     pub(super) threads: usize,
+    /// How samples were taken.
+    pub(super) mode: Mode,
+    pub(super) statistics: Statistics,
 }
 
 /// Starts the thread. It sends [`Event::Done`] last, whatever happens.
@@ -53,6 +57,7 @@ fn work(job: Job, events: &Sender<Event>) -> anyhow::Result<Recorded> {
     let began = Instant::now();
     let end = sampler.run(&mut tables, &mut *sink, &control);
     let elapsed = began.elapsed();
+    let (mode, statistics) = (sampler.mode(), Statistics::of(&sampler));
     // From here on the process is left alone.
     drop(sampler);
     send(events, Event::Sampled(end));
@@ -72,7 +77,7 @@ fn work(job: Job, events: &Sender<Event>) -> anyhow::Result<Recorded> {
     }
     // Threads that never ran are in no sample, and those of a process that has ended are no longer counted.
     let threads = tables.threads().count().max(control.threads.load(Ordering::Relaxed) as usize);
-    Ok(Recorded { elapsed, threads })
+    Ok(Recorded { elapsed, threads, mode, statistics })
 }
 
 fn nanos(duration: Duration) -> Nanos {

@@ -1,5 +1,6 @@
 //! Chores of this repository that are no part of the program.
 
+mod compare;
 mod fixtures;
 mod layouts;
 
@@ -14,6 +15,7 @@ fn main() -> Result<()> {
         ["layouts"] => layouts::write(),
         ["layouts", "--check"] => layouts::check(),
         ["fixtures"] => fixtures::write(),
-        _ => bail!(USAGE),
+        ["compare", ref rest @ ..] => compare::run(rest),
+        _ => bail!("{USAGE} | {}", compare::USAGE),
     }
 }

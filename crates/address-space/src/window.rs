@@ -61,7 +61,10 @@ pub struct Window {
     spans: Vec<Span>,
     copies: usize,
     tick: u32,
-    last: (Addr, u32),
+    /// Nothing was read since the last refill.
+    unused: bool,
+    /// The page of the last read, which copy it was of, and where that is in `bytes`.
+    last: (Addr, usize, usize),
 }
 
 /// Where a page is: below `SINGLE` in the blocks, from there on among the singles.
@@ -86,7 +89,8 @@ impl Window {
             spans: Vec::new(),
             copies: copies.max(1),
             tick: 0,
-            last: (NOWHERE, 0),
+            unused: false,
+            last: (NOWHERE, 0, 0),
         }
     }
 
@@ -152,19 +156,43 @@ impl Window {
         Ok(())
     }
 
+    /// The bytes themselves where they lie in one page; else they are put together in `scratch`, which is as long as
+    /// what is wanted.
+    pub fn view<'a>(
+        &'a mut self,
+        memory: &dyn Memory,
+        copy: usize,
+        at: Addr,
+        scratch: &'a mut [u8],
+    ) -> Result<&'a [u8], Fault> {
+        let skip = at as usize & (PAGE - 1);
+        if skip + scratch.len() <= PAGE {
+            let start = self.find(memory, copy, at - skip as Addr)? + skip;
+            return Ok(&self.bytes[start..start + scratch.len()]);
+        }
+        self.read(memory, copy, at, scratch)?;
+        Ok(scratch)
+    }
+
+    /// A page, by its first address.
+    pub fn page(&mut self, memory: &dyn Memory, copy: usize, start: Addr) -> Result<&[u8; PAGE], Fault> {
+        let place = self.find(memory, copy, start & !(PAGE as Addr - 1))?;
+        self.bytes[place..].first_chunk().ok_or(Fault::unmapped(start, PAGE))
+    }
+
     /// Position in `bytes` of a page of one copy.
     fn find(&mut self, memory: &dyn Memory, copy: usize, page: Addr) -> Result<usize, Fault> {
-        let mut place = if self.last.0 == page {
-            self.last.1
-        } else if let Some(&place) = self.index.get(&page) {
-            place
-        } else {
-            self.read_single(memory, page)?
+        if (self.last.0, self.last.1) == (page, copy) {
+            return Ok(self.last.2);
+        }
+        self.unused = false;
+        let mut place = match self.index.get(&page) {
+            Some(&place) => place,
+            None => self.read_single(memory, page)?,
         };
         if copy != LAST && (self.compared..SINGLE as usize).contains(&(place as usize)) {
             place = self.read_single(memory, page)?;
         }
-        self.last = (page, place);
         let (at, known) = if place < SINGLE {
             let slot = place as usize;
             (self.page_of(copy, slot), &mut self.slots[slot])
@@ -179,6 +207,7 @@ impl Window {
             known.order = self.looked;
             self.looked += 1;
         }
+        self.last = (page, copy, at * PAGE);
         Ok(at * PAGE)
     }
 
@@ -238,6 +267,10 @@ impl Window {
 
     /// Takes in what was read singly, forgets what is no longer touched, begins a new tick.
     fn prepare(&mut self) {
+        // A refill of which nothing was read is no tick.
+        if std::mem::replace(&mut self.unused, true) {
+            return;
+        }
         let tick = self.tick;
         let many = self.slots.len() > MAX_PAGES;
         let stale = |slot: &Slot| {
@@ -258,7 +291,7 @@ impl Window {
         }
         self.tick = tick.wrapping_add(1);
         self.looked = 0;
-        self.last = (NOWHERE, 0);
+        self.last = (NOWHERE, 0, 0);
     }
 
     fn lay_spans(&mut self, tail: Span) {

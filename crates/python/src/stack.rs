@@ -1,6 +1,6 @@
 //! The frames of one thread: the one walker for all versions.
 
-use py_spy_address_space::{Addr, Fault, Memory, Window};
+use py_spy_address_space::{Addr, Fault, Memory, PAGE, Window};
 
 use crate::circle::Circle;
 use crate::layout::{Entry, Frame, Layout, Position, Root, Running};
@@ -26,6 +26,16 @@ impl<'a> Reader<'a> {
     /// Fills `into`.
     pub fn read(&mut self, at: Addr, into: &mut [u8]) -> Result<(), Fault> {
         self.window.read(self.memory, self.copy, at, into)
+    }
+
+    /// As many bytes as `scratch` has, in place where they lie in one page and else in `scratch`.
+    pub fn view<'b>(&'b mut self, at: Addr, scratch: &'b mut [u8]) -> Result<&'b [u8], Fault> {
+        self.window.view(self.memory, self.copy, at, scratch)
+    }
+
+    /// The page that starts at an address.
+    pub fn page(&mut self, start: Addr) -> Result<&[u8; PAGE], Fault> {
+        self.window.page(self.memory, self.copy, start)
     }
 
     /// Reads a word.
@@ -74,28 +84,64 @@ pub fn walk(
     frames: &mut Vec<RawFrame>,
 ) -> Result<Stack, Unreadable> {
     let first = frames.len();
-    let mut bytes = [0; Frame::MAX_SIZE as usize];
-    let bytes = bytes.get_mut(..layout.frame.size as usize).unwrap_or(&mut []);
+    let size = (layout.frame.size as usize).min(Frame::MAX_SIZE as usize);
+    let mut scratch = [0; Frame::MAX_SIZE as usize];
+    let mut steps = Steps { layout, base, frames, first, circle: Circle::default(), root: true };
     let mut next = innermost;
-    let mut circle = Circle::default();
-    let mut root = true;
     while next != 0 {
-        if frames.len() - first >= MAX_FRAMES || circle.closes(next) {
-            return Err(Unreadable::Nonsense("a chain of frames", next));
+        let offset = page_offset(next);
+        if offset + size > PAGE {
+            let bytes = reader.view(next, &mut scratch[..size])?;
+            next = steps.take(next, bytes)?;
+            continue;
         }
-        reader.read(next, bytes)?;
-        let (frame, previous) = parse(&layout.frame, layout.code.bytecode, next, bytes);
-        root = is_root(&layout.frame, bytes) && base.is_none_or(|base| previous != 0 || next == base);
-        if let Entry::BelowShim { .. } = layout.frame.entry
+        // Most frames lie beside their callers: all of those in one page are followed at once.
+        let start = next - offset as Addr;
+        let page = reader.page(start)?;
+        while next != 0 && next.wrapping_sub(start) <= (PAGE - size) as Addr {
+            let offset = page_offset(next);
+            next = steps.take(next, &page[offset..offset + size])?;
+        }
+    }
+    Ok(if steps.root { Stack::Whole } else { Stack::Cut })
+}
+
+fn page_offset(at: Addr) -> usize {
+    at as usize & (PAGE - 1)
+}
+
+/// A walk that is going on.
+struct Steps<'a> {
+    layout: &'a Layout,
+    base: Option<Addr>,
+    frames: &'a mut Vec<RawFrame>,
+    first: usize,
+    circle: Circle,
+    /// The frame taken last may be the outermost one.
+    root: bool,
+}
+
+impl Steps<'_> {
+    /// Takes a frame and returns where its caller is, 0 for none.
+    #[inline]
+    fn take(&mut self, at: Addr, bytes: &[u8]) -> Result<Addr, Unreadable> {
+        if self.frames.len() - self.first >= MAX_FRAMES || self.circle.closes(at) {
+            return Err(Unreadable::Nonsense("a chain of frames", at));
+        }
+        let layout = &self.layout.frame;
+        let (frame, previous) = parse(layout, self.layout.code.bytecode, at, bytes);
+        if previous == 0 {
+            self.root = is_root(layout, bytes) && self.base.is_none_or(|base| at == base);
+        }
+        if let Entry::BelowShim { .. } = layout.entry
             && frame.shim
-            && let Some(callee) = frames[first..].last_mut()
+            && let Some(callee) = self.frames[self.first..].last_mut()
         {
             callee.entry = true;
         }
-        frames.push(frame);
-        next = previous;
+        self.frames.push(frame);
+        Ok(previous)
     }
-    Ok(if root { Stack::Whole } else { Stack::Cut })
 }
 
 fn parse(layout: &Frame, bytecode: u32, at: Addr, bytes: &[u8]) -> (RawFrame, Addr) {

@@ -28,6 +28,8 @@ pub(crate) struct Slot {
     pub number: u64,
     /// Slots directly before it that passed without a sample.
     pub skipped: u64,
+    /// Those of them that were left out so that the program has time to run.
+    pub held_back: u64,
 }
 
 impl Clock {
@@ -44,16 +46,23 @@ impl Clock {
         self.start
     }
 
-    /// The instant of the next slot that has not passed, and which slot that is.
-    pub(crate) fn next(&mut self) -> (Instant, Slot) {
+    /// The instant of the next slot that has not passed and is not over at `not_before`, and which slot that is.
+    pub(crate) fn next(&mut self, not_before: Option<Instant>) -> (Instant, Slot) {
         let interval = self.interval.as_nanos() as u64;
         let now = self.start.elapsed().as_nanos() as u64;
-        let current = now / interval;
-        let skipped = current.saturating_sub(self.slot);
+        let least = not_before.map_or(now, |at| now.max(at.saturating_duration_since(self.start).as_nanos() as u64));
+        let skipped = (least / interval).saturating_sub(self.slot);
+        let missed = (now / interval).saturating_sub(self.slot);
         let number = self.slot + skipped;
         self.slot = number + 1;
         let at = number * interval + self.draw() % interval;
-        (self.start + Duration::from_nanos(at.max(now)), Slot { number, skipped })
+        (self.start + Duration::from_nanos(at.max(least)), Slot { number, skipped, held_back: skipped - missed })
+    }
+
+    /// A number between a half and one and a half, at random.
+    pub(crate) fn about_one(&mut self) -> f64 {
+        const STEPS: u64 = 1 << 20;
+        0.5 + (self.draw() % STEPS) as f64 / STEPS as f64
     }
 
     /// Xorshift (Marsaglia 2003): good enough to have no period that a program shares.
@@ -65,9 +74,9 @@ impl Clock {
     }
 }
 
-/// Waits for an instant. `idle` gets the time until when it may sleep, at most [`LOOK_UP_EVERY`] from now; when it says
-/// false the wait is over, and so is this.
-pub(crate) fn wait_until(at: Instant, interval: Duration, mut idle: impl FnMut(Instant) -> bool) {
+/// Waits for an instant. `idle` gets the time until when it may sleep, at most [`LOOK_UP_EVERY`] from now, or `None` when it
+/// may not; when it says false the wait is over, and so is this.
+pub(crate) fn wait_until(at: Instant, interval: Duration, mut idle: impl FnMut(Option<Instant>) -> bool) {
     let spin_below = if interval < SLEEP_IS_LATE { SLEEP_IS_LATE } else { Duration::ZERO };
     loop {
         let now = Instant::now();
@@ -77,11 +86,16 @@ pub(crate) fn wait_until(at: Instant, interval: Duration, mut idle: impl FnMut(I
         }
         match left.checked_sub(spin_below) {
             Some(sleep) if !sleep.is_zero() => {
-                if !idle(now + sleep.min(LOOK_UP_EVERY)) {
+                if !idle(Some(now + sleep.min(LOOK_UP_EVERY))) {
                     return;
                 }
             }
-            _ => std::hint::spin_loop(),
+            _ => {
+                if !idle(None) {
+                    return;
+                }
+                std::hint::spin_loop();
+            }
         }
     }
 }
@@ -94,8 +108,8 @@ mod tests {
     fn slots_come_once_and_in_order() {
         let mut clock = Clock::start(Duration::from_secs(1000));
         for number in 0..100 {
-            let (at, slot) = clock.next();
-            assert_eq!(slot, Slot { number, skipped: 0 });
+            let (at, slot) = clock.next(None);
+            assert_eq!(slot, Slot { number, skipped: 0, held_back: 0 });
             let offset = at - clock.started();
             assert_eq!(offset.as_secs() / 1000, number);
         }
@@ -105,10 +119,21 @@ mod tests {
     fn what_has_passed_is_skipped_and_counted() {
         let mut clock = Clock::start(Duration::from_millis(10));
         clock.start -= Duration::from_millis(1005);
-        let (_, slot) = clock.next();
+        let (_, slot) = clock.next(None);
         assert!(slot.number >= 100 && slot.skipped == slot.number, "{slot:?}");
-        let (_, after) = clock.next();
+        let (_, after) = clock.next(None);
         assert!(after.number > slot.number);
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_apart() {
+        let mut clock = Clock::start(Duration::from_secs(10));
+        let start = clock.started();
+        clock.start -= Duration::from_secs(25);
+        let (at, slot) = clock.next(Some(start + Duration::from_secs(30)));
+        assert_eq!(slot, Slot { number: 5, skipped: 5, held_back: 3 });
+        assert!(at >= start + Duration::from_secs(30) && at < start + Duration::from_secs(35));
+        assert!((0..1000).map(|_| clock.about_one()).all(|one| (0.5..1.5).contains(&one)));
     }
 
     #[test]
@@ -116,7 +141,7 @@ mod tests {
         let mut clock = Clock::start(Duration::from_secs(1));
         let mut tenths = [0_u32; 10];
         for number in 0..10_000 {
-            let (at, _) = clock.next();
+            let (at, _) = clock.next(None);
             let part = (at - clock.started()).as_secs_f64() - f64::from(number);
             tenths[((part * 10.0) as usize).min(9)] += 1;
         }

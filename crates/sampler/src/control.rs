@@ -13,6 +13,10 @@ pub struct Control {
     pub samples: AtomicU64,
     /// Ticks whose time had passed before we came to them; they are skipped.
     pub missed: AtomicU64,
+    /// Ticks that were left out so that stopped threads do not stand still for too large a share of the time.
+    pub held_back: AtomicU64,
+    /// Of the stacks written, those whose innermost frames moved while they were read.
+    pub moving: AtomicU64,
     /// Stacks that could not be read truly and were not written.
     pub dropped: AtomicU64,
     /// Threads that exist, as of the last look at the list.

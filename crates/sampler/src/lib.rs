@@ -19,7 +19,8 @@ mod thread_table;
 
 pub use control::{Control, End};
 pub use moment::Effort;
-pub use options::{LineMode, Mode, Options};
+pub use options::{LineMode, MAX_OVERHEAD, Mode, Options};
+pub use py_spy_target::Durations;
 pub use snapshot::{FrameSnapshot, ProcessInfo, Snapshot, ThreadSnapshot};
 
 use file_names::FileNames;
@@ -80,7 +81,7 @@ impl Sampler {
             (mode, _) => mode,
         };
         let files = FileNames::of(&target);
-        let watch = Watch::new(target, memory, python, mode).map_err(|why| AttachError {
+        let watch = Watch::new(target, memory, python, mode, &options).map_err(|why| AttachError {
             message: format!("process {pid} is ending: {why}"),
             hint: None,
             later: Later::No,
@@ -96,6 +97,21 @@ impl Sampler {
     /// What looking has cost so far.
     pub fn effort(&self) -> Effort {
         self.watch.effort()
+    }
+
+    /// For how long threads stood still for us, each stop by itself.
+    pub fn stood_still(&self) -> &Durations {
+        self.watch.stopper.still()
+    }
+
+    /// Stops of threads that were not on a CPU: they are not in [`Sampler::stood_still`].
+    pub fn late_stops(&self) -> u64 {
+        self.watch.stopper.late()
+    }
+
+    /// How samples are taken: not always as was asked for, when the process can not be stopped.
+    pub fn mode(&self) -> Mode {
+        self.watch.mode
     }
 
     /// Samples until `control` says stop, the duration is over or the process ends. Call it on the thread that

@@ -3,21 +3,26 @@
 //! Each way of getting it is one file behind the same contract: `take` fills a [`Moment`] with stacks that all stood so,
 //! or says that it could not. Who walks, names and writes never knows which way it was.
 
+mod code_check;
 mod nonblocking;
 mod roots;
 mod stop;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use py_spy_address_space::{Addr, LAST, Window};
 use py_spy_python::{Python, RawFrame, Reader, Stack, ThreadState, Unreadable, walk};
 use py_spy_target::{CpuClock, Live, ProcessEnd, Stopper, Target, Tasks};
 use rustc_hash::FxHashMap;
 
-use crate::Mode;
 use crate::codes::Codes;
 use crate::roster::Roster;
+use crate::{Mode, Options};
 use roots::Roots;
+
+/// From this interval down a thread that is stopped again and again is stayed attached to in between. What happens to it
+/// then is noticed at once, for the waits are as short.
+const STAY_ATTACHED_FROM: Duration = Duration::from_micros(500);
 
 /// Which threads' stacks are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +58,10 @@ pub(crate) struct Moment {
     pub(crate) gone: Vec<usize>,
     /// Thread states whose frames could not be read truly.
     pub(crate) dropped: usize,
+    /// [`Roster::version`] when the first part was made, and whether another part was made at another one: what the parts
+    /// say of members is not to be trusted then.
+    roster: u64,
+    mixed: bool,
 }
 
 /// What it took to get the moments so far.
@@ -87,7 +96,17 @@ pub(crate) struct Watch {
     pub(crate) stopper: Stopper,
     pub(crate) mode: Mode,
     window: Window,
+    /// The pages of the code objects, which are looked at after the threads have been let go.
+    code_window: Window,
+    /// Moments from now on at which the code objects are looked at while the threads stand still: some have been changing.
+    careful: u32,
+    /// The thread state that held a GIL at the last moment under it: the GIL's address and the state's.
+    last_holder: (Addr, Addr),
     effort: Effort,
+    /// Looks taken, and what [`Watch::code_epoch`] was at the last one that stopped something.
+    looks: u64,
+    epoch: u64,
+    tids: Vec<u32>,
     wanted: Vec<usize>,
     /// Moments in a row at which nobody knew who holds the GIL.
     unknown: u32,
@@ -103,6 +122,7 @@ impl Moment {
         self.parts.clear();
         self.gone.clear();
         self.dropped = 0;
+        self.mixed = false;
     }
 
     /// How far it has been filled.
@@ -117,25 +137,50 @@ impl Moment {
         self.gone.truncate(gone);
         self.dropped = dropped;
     }
+
+    /// Puts a part in that was made when the roster was this one.
+    fn push(&mut self, part: Part, roster: u64) {
+        if self.parts.is_empty() {
+            self.roster = roster;
+            self.mixed = false;
+        }
+        self.mixed |= self.roster != roster;
+        self.parts.push(part);
+    }
 }
 
 impl Watch {
-    pub(crate) fn new(target: Target, memory: Live, python: Python, mode: Mode) -> std::io::Result<Watch> {
+    pub(crate) fn new(
+        target: Target,
+        memory: Live,
+        python: Python,
+        mode: Mode,
+        options: &Options,
+    ) -> std::io::Result<Watch> {
         let tasks = Tasks::of(target.pid)?;
+        let mut stopper = Stopper::new(target.pid);
+        stopper.restart_calls(options.restart_calls);
+        stopper.stay_attached(options.interval <= STAY_ATTACHED_FROM);
         Ok(Watch {
             clock: CpuClock::of(target.pid),
             end: ProcessEnd::of(target.pid),
-            stopper: Stopper::new(target.pid),
+            stopper,
             tasks,
             target,
             memory,
             python,
             mode,
             window: Window::new(copies(mode)),
+            code_window: Window::new(1),
+            careful: 0,
+            last_holder: (0, 0),
             roster: Roster::default(),
             codes: Codes::default(),
             moment: Moment::default(),
             effort: Effort::default(),
+            looks: 0,
+            epoch: 0,
+            tids: Vec::new(),
             wanted: Vec::new(),
             unknown: 0,
             roots: FxHashMap::default(),
@@ -217,9 +262,10 @@ impl Watch {
     /// A number that changes whenever a code object may have been freed.
     fn code_epoch(&mut self) -> u64 {
         let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
-        let Some(offset) = self.python.layout.interpreter.code_generation else { return self.effort.moments };
+        let Some(offset) = self.python.layout.interpreter.code_generation else { return self.looks };
         let each = self.roster.interpreters.iter().map(|i| reader.word(i.at.wrapping_add(u64::from(offset))));
-        each.sum::<Result<u64, _>>().unwrap_or(self.effort.moments)
+        // An odd one out is as good as a new one.
+        each.sum::<Result<u64, _>>().unwrap_or(u64::MAX - self.looks)
     }
 
     /// Writes down which members are wanted.
@@ -248,15 +294,6 @@ impl Watch {
         let Some(state) = self.roster.state(member, &mut reader, layout)? else { return Ok(None) };
         let stack = walk(&mut reader, layout, state.frame, state.base, frames)?;
         Ok(Some((state, stack)))
-    }
-
-    /// Makes sure that the code objects on these frames are the ones that are known by their addresses.
-    fn check_codes(&mut self, first: usize, epoch: u64) -> Result<(), Unreadable> {
-        let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
-        for frame in self.moment.frames[first..].iter().filter(|frame| !frame.shim) {
-            self.codes.check(&mut reader, &self.python.layout, frame.code, epoch)?;
-        }
-        Ok(())
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The share of time that stopped threads may stand still, if nothing else is said.
+pub const MAX_OVERHEAD: f64 = 0.25;
+
 /// How to sample.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -11,6 +14,10 @@ pub struct Options {
     pub duration: Option<Duration>,
     /// How a true copy of the stacks is got.
     pub mode: Mode,
+    /// The share of time that stopped threads may stand still, all together, over 0. The rate is lowered to fit.
+    pub max_overhead: f64,
+    /// Begin system calls again that a stop cut short, through the stopped thread's registers.
+    pub restart_calls: bool,
     /// Only the thread that holds the GIL.
     pub gil_only: bool,
     /// Also threads that do not run.
@@ -51,6 +58,8 @@ impl Default for Options {
             interval: Duration::from_millis(10),
             duration: None,
             mode: Mode::Stop,
+            max_overhead: MAX_OVERHEAD,
+            restart_calls: true,
             gil_only: false,
             include_idle: false,
             thread_frames: false,

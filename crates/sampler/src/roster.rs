@@ -23,7 +23,7 @@ const LOOKS_BETWEEN: u32 = 64;
 const MAX_STRANGERS: usize = 1 << 12;
 
 /// A thread state that is there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Member {
     /// Where its state is.
     pub(crate) at: Addr,
@@ -50,6 +50,8 @@ pub(crate) struct Roster {
     /// How often each thread that is not in the lists was looked for.
     strangers: FxHashMap<u32, u32>,
     by_state: FxHashMap<Addr, usize>,
+    /// Counts how often the members changed: their places in [`Roster::members`] mean something else then.
+    pub(crate) version: u64,
     newest_interpreter: Addr,
     /// Some member's thread could not be told, perhaps because it is just beginning: how many more looks it is worth.
     unsettled: u32,
@@ -111,7 +113,8 @@ impl Roster {
         self.gils = self.interpreters.iter().map(|interpreter| interpreter.gil).collect();
         self.gils.sort_unstable_by_key(|gil| gil.map(|gil| gil.last_holder));
         self.gils.dedup();
-        self.members.clear();
+        let before = std::mem::take(&mut self.members);
+        self.version += 1;
         self.by_tid.clear();
         self.by_state.clear();
         self.unsettled = 0;
@@ -139,6 +142,9 @@ impl Roster {
             }
         }
         self.newest_interpreter = newest;
+        if self.members == before {
+            self.version -= 1;
+        }
         Ok(())
     }
 

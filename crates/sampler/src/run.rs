@@ -1,6 +1,7 @@
 //! The loop: at each instant of the clock one moment of the process, named and given to the sink.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use py_spy_profile::{Frame, Nanos, Sample, Sink, StackId, Tables};
 use py_spy_target::CpuClock;
@@ -17,6 +18,12 @@ use crate::{Control, End, Mode, Options, Sampler};
 /// No sample stands for more than this: a profiler that was itself suspended has not seen that time.
 const MAX_WEIGHT: Nanos = 100_000_000;
 
+/// New threads are looked for at most this often.
+const REFRESH_TASKS: Duration = Duration::from_millis(1);
+
+/// Of so many threads each one's count is read at every tick; of more only when the clock of their process moves.
+const FEW_THREADS: usize = 8;
+
 /// What moved while it was read.
 const MOVING: &str = "(moving)";
 
@@ -32,7 +39,11 @@ struct Run<'a> {
     /// The threads that were running at this tick.
     running: Vec<u32>,
     /// The process's CPU time at the last tick.
-    cpu_time: u64,
+    cpu_time: Option<u64>,
+    /// When the list of threads is looked at again.
+    refresh_at: Option<Instant>,
+    /// Until then threads are not stopped again.
+    not_before: Option<Instant>,
     /// The last moment was read whole.
     is_fresh: bool,
     members: Vec<Member>,
@@ -52,7 +63,9 @@ impl Sampler {
             control,
             threads: ThreadTable::default(),
             running: Vec::new(),
-            cpu_time: 0,
+            cpu_time: None,
+            refresh_at: None,
+            not_before: None,
             is_fresh: false,
             members: Vec::new(),
             order: Vec::new(),
@@ -67,21 +80,21 @@ fn add(counter: &AtomicU64, count: usize) {
 
 impl Run<'_> {
     fn until_end(&mut self) -> End {
+        py_spy_target::sleep_exactly();
         self.watch.prepare();
         let mut clock = Clock::start(self.options.interval);
         let end = self.options.duration.map(|duration| clock.started() + duration);
         loop {
-            let (at, slot) = clock.next();
+            let (at, slot) = clock.next(self.not_before);
             let over = end.is_some_and(|end| at >= end);
             let until = end.filter(|_| over).unwrap_or(at);
             let mut alive = true;
             wait_until(until, self.options.interval, |deadline| {
-                // Threads that have not yet reported their stop stand still once they have: let them go soon.
-                self.watch.stopper.collect_until(deadline);
-                alive = self.watch.wait_for_end(deadline);
+                alive = self.wait(deadline);
                 alive && !self.control.stop.load(Relaxed)
             });
-            self.control.missed.fetch_add(slot.skipped, Relaxed);
+            self.control.missed.fetch_add(slot.skipped - slot.held_back, Relaxed);
+            self.control.held_back.fetch_add(slot.held_back, Relaxed);
             if self.control.stop.load(Relaxed) {
                 return End::Stopped;
             }
@@ -91,16 +104,34 @@ impl Run<'_> {
             if over {
                 return End::Duration;
             }
+            let stood = self.watch.stopper.still().total();
             if let Some(end) = self.tick(slot) {
                 return end;
             }
+            // For each instant that threads stood still they are to run undisturbed for some more. For how long is at
+            // random around that: always the same would be a period that the program may have too.
+            let stood = self.watch.stopper.still().total().saturating_sub(stood);
+            let undisturbed = stood.as_secs_f64() * (1.0 / self.options.max_overhead - 1.0) * clock.about_one();
+            self.not_before = (!stood.is_zero()).then(|| Instant::now() + Duration::from_secs_f64(undisturbed));
         }
+    }
+
+    /// Waits until a deadline, or not at all, and lets threads go on that stand still. False when the process has ended.
+    fn wait(&mut self, deadline: Option<Instant>) -> bool {
+        let Some(deadline) = deadline else {
+            if self.watch.stopper.is_attached() {
+                self.watch.stopper.attend();
+            }
+            return true;
+        };
+        self.watch.stopper.attend_until(deadline);
+        self.watch.wait_for_end(deadline)
     }
 
     /// One sample of each thread that is wanted. Returns why the run is over, if it is.
     fn tick(&mut self, slot: Slot) -> Option<End> {
         add(&self.control.ticks, 1);
-        self.watch.stopper.collect();
+        self.watch.stopper.attend();
         let Some(ran) = self.look_at_threads() else { return Some(End::Exited) };
         self.control.threads.store(self.watch.tasks.len() as u64, Relaxed);
         let wanted = if self.options.gil_only {
@@ -128,24 +159,31 @@ impl Run<'_> {
 
     /// Finds out which threads run, and whether any has run since the last tick. `None` when the process has ended.
     fn look_at_threads(&mut self) -> Option<bool> {
-        let now = self.watch.clock.and_then(CpuClock::now);
-        if now.is_none() && !self.watch.target.is_alive() {
-            return None;
-        }
-        // The clock of the whole process costs one call whatever the number of threads: when it stands still, and
-        // nobody was waiting for a CPU, nobody has run.
-        let idle = now.is_some_and(|now| now == self.cpu_time) && !self.watch.tasks.any_running();
-        self.cpu_time = now.unwrap_or(0);
+        let stops = self.watch.mode == Mode::Stop;
         self.running.clear();
-        if idle {
-            // An exec uses CPU time, but it may all have been used before we looked.
-            return (!self.watch.memory.is_replaced()).then_some(false);
+        self.refresh_tasks()?;
+        // The clock of the whole process costs one call whatever the number of threads: when it stands still, and
+        // nobody was waiting for a CPU, nobody has run. Of a few threads each is asked at once.
+        let idle = self.watch.tasks.len() > FEW_THREADS && !self.watch.tasks.any_running() && {
+            let now = self.watch.clock.and_then(CpuClock::now);
+            let before = std::mem::replace(&mut self.cpu_time, now);
+            now.is_some() && now == before
+        };
+        if !idle && self.watch.tasks.running(&mut self.running, stops) {
+            return Some(true);
         }
-        self.watch.tasks.refresh().ok()?;
-        if !self.options.gil_only {
-            self.watch.tasks.running(&mut self.running, self.watch.mode == Mode::Stop);
+        // An exec uses CPU time, but it may all have been used before we looked.
+        (!self.watch.memory.is_replaced()).then_some(false)
+    }
+
+    /// Has the list of threads read again if there may be new ones. `None` when the process has ended.
+    fn refresh_tasks(&mut self) -> Option<()> {
+        let now = Instant::now();
+        if self.watch.tasks.is_stale() || self.refresh_at.is_none_or(|at| at <= now) {
+            self.refresh_at = Some(now + REFRESH_TASKS);
+            self.watch.tasks.refresh().ok()?;
         }
-        Some(true)
+        Some(())
     }
 
     /// Gives the moment's stacks to the sink: of each thread one, made of all its thread states.
@@ -208,6 +246,7 @@ impl Run<'_> {
                 }
             };
             add(&self.control.samples, 1);
+            add(&self.control.moving, usize::from(moving));
             if self.sink.sample(&Sample { at, weight, thread, stack }, namer.tables).is_err() {
                 return Some(End::Sink);
             }

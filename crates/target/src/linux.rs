@@ -1,9 +1,11 @@
 //! Linux: `process_vm_readv`, `/proc` and ptrace.
 
+mod affinity;
 mod cpu_clock;
 mod end;
 mod memory;
 mod process;
+mod sleep;
 mod stop;
 mod tasks;
 
@@ -11,6 +13,7 @@ pub use cpu_clock::CpuClock;
 pub use end::ProcessEnd;
 pub use memory::{Live, ReadCount};
 pub use process::{Permission, ProcessError, Target, raise_file_limit};
+pub use sleep::sleep_exactly;
 pub(crate) use stop::unblock_child_signals;
 pub use stop::{Refusal, Stopper, block_child_signals};
 pub use tasks::{Slices, TaskState, Tasks};

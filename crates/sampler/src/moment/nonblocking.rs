@@ -32,6 +32,7 @@ impl Watch {
         let mut holders = std::mem::take(&mut self.holders);
         self.find_holders(&mut holders);
         self.choose(wanted, |member| holders.contains(&member));
+        self.looks += 1;
         for index in 0..self.wanted.len() {
             let member = self.wanted[index];
             self.walk_first(member, holders.contains(&member));
@@ -46,11 +47,8 @@ impl Watch {
             }
         }
         let epoch = self.code_epoch();
-        for index in (0..self.moment.parts.len()).rev() {
-            if !self.check_part(index, epoch) {
-                self.moment.parts.remove(index);
-                self.moment.dropped += 1;
-            }
+        for index in 0..self.moment.parts.len() {
+            self.check_part(index, epoch);
         }
         Ok(())
     }
@@ -120,20 +118,24 @@ impl Watch {
         false
     }
 
-    /// The last checks of a part: that it ends where it should, and that its code objects are known. False when they can
-    /// not be.
-    fn check_part(&mut self, index: usize, epoch: u64) -> bool {
+    /// The last checks of a part: that it ends where it should, and that its frames run code objects. Memory that was never
+    /// a frame has not moved either; what is inside of it is no stack.
+    fn check_part(&mut self, index: usize, epoch: u64) {
         let Part { member, first, end, .. } = self.moment.parts[index];
         let root = self.moment.frames[first..end].last().map(|frame| frame.at);
         let usual = root.is_none_or(|root| self.is_usual_root(member, root));
-        if !usual {
-            let part = &mut self.moment.parts[index];
-            (part.first, part.moving) = (end, true);
-            return true;
-        }
         let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
-        let mut frames = self.moment.frames[first..end].iter().filter(|frame| !frame.shim);
-        frames.all(|frame| self.codes.check(&mut reader, &self.python.layout, frame.code, epoch).is_ok())
+        let layout = &self.python.layout;
+        let bad = self.moment.frames[first..end].iter().rposition(|frame| {
+            let mut runs = || self.codes.may_be(&mut reader, layout, frame.code);
+            !frame.shim && (!runs() || self.codes.check(&mut reader, layout, frame.code, epoch).is_err())
+        });
+        let part = &mut self.moment.parts[index];
+        if !usual {
+            (part.first, part.moving) = (end, true);
+        } else if let Some(bad) = bad {
+            (part.first, part.moving) = (first + bad + 1, true);
+        }
     }
 
     /// True when a stack ends where this thread's stacks do, or where a frame says of itself that it is the outermost

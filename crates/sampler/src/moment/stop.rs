@@ -38,6 +38,10 @@ const LET_RUN: Duration = Duration::from_micros(20);
 /// (an old CPython with an unknown C library, or another PID namespace).
 const MAX_UNKNOWN: u32 = 10;
 
+/// Moments that are begun again because threads came or went between the looks under several GILs. Beyond that the stacks
+/// are counted as dropped.
+const MAX_ROSTERS: u32 = 4;
+
 /// What came of one look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
@@ -53,10 +57,24 @@ enum Look {
     Denied,
 }
 
+/// How to look.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    /// It is the first look at this moment: what was seen of the threads just now still holds.
+    first: bool,
+    /// Stop the holder even when it sleeps.
+    pressing: bool,
+    /// Look at the code objects too, while nothing moves.
+    careful: bool,
+    /// A stack that ends early is taken for whole.
+    last: bool,
+}
+
 impl Watch {
     /// Fills the moment, stopping the GIL's holder for one copy.
     pub(super) fn take_stopping(&mut self, wanted: Wanted<'_>) -> Result<(), Unreadable> {
         self.moment.clear();
+        self.careful = self.careful.saturating_sub(1);
         self.look_for(wanted);
         let unknown = match wanted {
             // If one of them is known, looking at it will show the others too.
@@ -73,19 +91,29 @@ impl Watch {
             }
             renewed?;
         }
-        // A look may read the lists again: what it adds is looked at in its turn, what it takes away is no longer there.
-        let mut index = 0;
-        while let Some(&gil) = self.roster.gils.get(index) {
-            index += 1;
-            let look = match gil {
-                Some(gil) => self.take_under(gil, wanted)?,
-                None => self.take_free(wanted)?,
-            };
-            if look == Look::Denied {
-                self.stop_no_more();
-                return self.take_nonblocking(wanted);
+        for _ in 0..MAX_ROSTERS {
+            self.moment.clear();
+            // A look may read the lists again: what it adds is looked at in its turn, what it takes away is no longer there.
+            let mut index = 0;
+            while let Some(&gil) = self.roster.gils.get(index) {
+                index += 1;
+                let look = match gil {
+                    Some(gil) => self.take_under(gil, wanted)?,
+                    None => self.take_free(wanted)?,
+                };
+                if look == Look::Denied {
+                    self.stop_no_more();
+                    return self.take_nonblocking(wanted);
+                }
             }
+            if !self.moment.mixed {
+                return Ok(());
+            }
+            self.effort.retries += 1;
         }
+        let parts = self.moment.parts.len();
+        self.moment.clear();
+        self.moment.dropped = parts;
         Ok(())
     }
 
@@ -97,16 +125,29 @@ impl Watch {
             return Ok(Look::True);
         }
         let mark = self.moment.mark();
-        let (mut cut, mut unknown) = (0, 0);
+        let (mut cut, mut unknown, mut unsure) = (0, 0, 0);
         for tries in 1..=MAX_TRIES {
             self.moment.rewind(mark);
             let pressing = tries > FEW_TRIES;
             if pressing {
                 self.hold_all(gil);
             }
+            let plan = Plan {
+                pressing,
+                first: tries == 1,
+                careful: self.careful > 0 || unsure > 0,
+                last: cut + 1 >= MAX_CUT_TRIES,
+            };
             // When the lock went on to another thread, the one that had it stays held: after as many looks as there are
             // threads that run nobody is left who could take it.
-            match self.look(gil, wanted, pressing, cut + 1 >= MAX_CUT_TRIES) {
+            match self.look(gil, wanted, plan) {
+                Ok(Look::True) => {
+                    self.stopper.release();
+                    if plan.careful || self.codes_are_known(mark[0], self.epoch) {
+                        return Ok(Look::True);
+                    }
+                    unsure += 1;
+                }
                 Ok(Look::Moved) => {}
                 // A list that changed while it was read leads anywhere.
                 Err(why) if tries < MAX_TRIES => {
@@ -155,27 +196,55 @@ impl Watch {
         std::thread::sleep(LET_RUN);
     }
 
-    /// Keeps the holder from moving and copies. With `last` a stack that ends early is taken for whole.
-    fn look(&mut self, gil: Gil, wanted: Wanted<'_>, pressing: bool, last: bool) -> Result<Look, Unreadable> {
-        let holder = read_u64(&self.memory, gil.last_holder)?;
-        let still = match self.keep_still(holder, pressing)? {
+    /// Keeps the holder from moving and copies.
+    fn look(&mut self, gil: Gil, wanted: Wanted<'_>, mut plan: Plan) -> Result<Look, Unreadable> {
+        self.looks += 1;
+        let (holder, running) = match self.likely_holder(gil, wanted) {
+            Some((holder, tid)) if plan.first && self.stopper.is_attached() => (holder, Some(tid)),
+            likely if plan.first => {
+                // All that is read with the thread stopped is read once before: after a pause the first read of a page takes
+                // five times as long as the second one.
+                let (tail, words) = gil_words(gil);
+                let mut bytes = [0; MAX_GIL_WORDS];
+                self.window.refill(&self.memory, tail, &mut bytes[..tail.1])?;
+                let (holder, _) = words(&bytes[..tail.1]);
+                (holder, likely.filter(|likely| likely.0 == holder).map(|likely| likely.1))
+            }
+            _ => (read_u64(&self.memory, gil.last_holder)?, None),
+        };
+        let still = match running {
+            Some(tid) => self.hold(tid),
+            None => self.keep_still(holder, plan.pressing)?,
+        };
+        let still = match still {
             Ok(still) => still,
             Err(look) => return Ok(look),
         };
         // A thread that sleeps has nothing half done.
-        let look = self.copy(gil, wanted, holder, still, last || matches!(still, Still::Asleep(..)))?;
+        plan.last |= matches!(still, Still::Asleep(..));
+        let look = self.copy(gil, wanted, holder, still, plan)?;
         Ok(if look == Look::Cut && still == Still::Nobody { Look::Moved } else { look })
     }
 
-    /// Copies and walks. With `last` a stack that ends early is taken for whole.
+    /// The thread state that holds a GIL, and its thread, if that is as good as certain without a look: it held it last
+    /// time, and is the only thread that runs. The copy tells whether it was true.
+    fn likely_holder(&self, gil: Gil, wanted: Wanted<'_>) -> Option<(Addr, u32)> {
+        let Wanted::Threads(&[tid]) = wanted else { return None };
+        let (of, holder) = self.last_holder;
+        let member = self.roster.at(holder).filter(|_| of == gil.last_holder)?;
+        (self.roster.members[member].tid == Some(tid)).then_some((holder, tid))
+    }
+
+    /// Copies and walks.
     fn copy(
         &mut self,
         gil: Gil,
         wanted: Wanted<'_>,
         holder: Addr,
         still: Still,
-        last: bool,
+        plan: Plan,
     ) -> Result<Look, Unreadable> {
+        let mark = self.moment.frames.len();
         let (tail, words) = gil_words(gil);
         let mut bytes = [0; MAX_GIL_WORDS];
         let bytes = &mut bytes[..tail.1];
@@ -187,21 +256,26 @@ impl Watch {
         let (named, locked) = words(bytes);
         let state = self.roster.at(named);
         self.choose(wanted, |member| locked && Some(member) == state);
-        let epoch = self.code_epoch();
+        self.epoch = self.code_epoch();
         let mut whole = true;
         for index in 0..self.wanted.len() {
             let member = self.wanted[index];
             if self.roster.gil_of(member) == Some(gil) {
-                whole &= self.walk_one(member, locked && Some(member) == state, last, epoch);
+                whole &= self.walk_one(member, locked && Some(member) == state, plan.last);
             }
         }
+        let (careful, misses) = (plan.careful && self.learn_codes(mark, self.epoch).is_ok(), self.window.misses());
+        if plan.careful && !careful {
+            return Ok(Look::Moved);
+        }
         // What was not in the window was read later, one by one: look at the lock once more.
-        let now = if self.window.misses() > 0 {
+        let now = if misses > 0 || careful {
             self.memory.read(tail.0, bytes)?;
             words(bytes).0
         } else {
             named
         };
+        self.last_holder = (gil.last_holder, now);
         if now != holder || named != holder {
             return Ok(Look::Moved);
         }
@@ -210,12 +284,12 @@ impl Watch {
         {
             return Ok(Look::Moved);
         }
-        Ok(if whole || last { Look::True } else { Look::Cut })
+        Ok(if whole || plan.last { Look::True } else { Look::Cut })
     }
 
     /// Walks one member's frames. Returns false when the chain does not reach its root or can not be followed; with
     /// `last` a chain that ends early is taken for whole, and one that can not be followed is counted as dropped.
-    fn walk_one(&mut self, member: usize, holds_gil: bool, last: bool, epoch: u64) -> bool {
+    fn walk_one(&mut self, member: usize, holds_gil: bool, last: bool) -> bool {
         let first = self.moment.frames.len();
         let mut frames = std::mem::take(&mut self.moment.frames);
         let walked = self.walk(0, member, &mut frames);
@@ -230,9 +304,9 @@ impl Watch {
             Ok(Some((_, Stack::Cut))) => last,
             Err(_) => false,
         };
-        if whole && self.check_codes(first, epoch).is_ok() {
+        if whole {
             let end = self.moment.frames.len();
-            self.moment.parts.push(Part { member, first, end, holds_gil, moving: false });
+            self.moment.push(Part { member, first, end, holds_gil, moving: false }, self.roster.version);
             return true;
         }
         self.moment.frames.truncate(first);

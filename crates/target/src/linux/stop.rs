@@ -1,15 +1,22 @@
-//! Stopping one thread of another process for a moment.
+//! Stopping threads of another process for a moment.
 
+mod orders;
+mod reaper;
+mod report;
 mod restart;
+mod signals;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sched::{CpuSet, sched_getaffinity};
-use nix::sys::ptrace;
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
-use nix::unistd::Pid;
+use nix::sys::signal::SigSet;
+
+use super::affinity::Affinity;
+use crate::Durations;
+use reaper::Reaper;
+use report::Report;
+pub use signals::block_child_signals;
+pub(crate) use signals::unblock_child_signals;
 
 /// A thread on a CPU reports its stop within this time. One that has not is off the CPU or inside the kernel: it can
 /// not run another instruction of the program before it stops, so its memory is still.
@@ -22,6 +29,17 @@ const REPORT_AT_LAST: Duration = Duration::from_secs(5);
 /// A late report is looked for at least this often: another thread of ours may have taken the signal that tells of it.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
+/// A thread that was held this often, one time after the other and nobody else, is stayed attached to.
+const STAY_AFTER: u32 = 8;
+
+/// After something else than our own stop happened to a thread that we stayed attached to, none is stayed attached to
+/// for this long: a program that gets many signals must not have each of them pass through us.
+const REST: Duration = Duration::from_millis(20);
+
+/// A thread that does not report for so long may be ours no longer: the first one of a process, when another one runs
+/// another program in its place, goes without a word.
+const STILL_OURS: Duration = Duration::from_millis(20);
+
 /// Why a thread could not be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -31,140 +49,292 @@ pub enum Refusal {
     Denied,
 }
 
-/// What a thread's stop looks like to its tracer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Report {
-    /// Not yet.
-    None,
-    /// It stands still; this signal was on its way to it and must be handed on, 0 for none. A bare number: the real-time
-    /// signals have no names, and the C library has some of its own among them.
-    Stopped(libc::c_int),
-    /// It has ended.
-    Ended,
+/// A thread that is kept from moving.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    tid: u32,
+    report: Report,
+    since: Instant,
+}
+
+/// A thread that is let go as soon as it reports.
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    tid: u32,
+    /// When it is time to see whether it is still ours.
+    doubt: Instant,
 }
 
 /// Stops threads and lets them go. Between two holds nothing is attached: a thread that stays attached
-/// stops at each signal, holds up an exec and delays its parent's `wait`.
+/// stops at each signal, holds up an exec and delays its parent's `wait`. At high rates
+/// [`Stopper::stay_attached`] makes an exception.
 ///
 /// Use it from one thread only: the kernel takes orders for a stopped thread only from the one that stopped it.
 #[derive(Debug)]
 pub struct Stopper {
-    /// The process, if it is our own child: whoever started it wants its exit status, so its leader is not reaped here.
-    child: Option<u32>,
-    held: Vec<(u32, Report)>,
+    pid: u32,
+    /// The process is our own child: whoever started it wants its exit status, so its leader is not reaped here.
+    is_child: bool,
+    held: Vec<Held>,
     /// Threads that were told to stop and let go before they reported it. They are detached as soon as they do.
-    pending: Vec<u32>,
-    /// The CPU that we run on, if we may use one only. A thread that may use only that one too does not run while we
-    /// do: waiting for its report is of no use.
-    only_cpu: Option<usize>,
+    pending: Vec<Pending>,
+    /// Whether a thread may stay attached between holds.
+    stays: bool,
+    /// The thread that runs and has stayed attached.
+    attached: Option<u32>,
+    /// The last thread that was held alone, and how often in a row.
+    in_a_row: (u32, u32),
+    rest_until: Option<Instant>,
+    restart: bool,
+    affinity: Affinity,
+    reaper: Reaper,
     signals: SigSet,
-}
-
-/// Blocks SIGCHLD for the calling thread and those that it starts. Each stop of a thread that we trace sends one: where
-/// a thread does not block it, it is woken for nothing.
-pub fn block_child_signals() {
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGCHLD);
-    match signals.thread_swap_mask(SigmaskHow::SIG_BLOCK) {
-        Ok(before) if !before.contains(Signal::SIGCHLD) => BLOCKED_BY_US.store(true, Ordering::Relaxed),
-        Ok(_) => {}
-        Err(errno) => log::warn!("could not block SIGCHLD: {errno}"),
-    }
-}
-
-/// SIGCHLD was not blocked before we did it: programs that we start must not find it so.
-static BLOCKED_BY_US: AtomicBool = AtomicBool::new(false);
-
-/// Undoes [`block_child_signals`] in a program that is being started, between fork and exec: makes one system call.
-pub(crate) fn unblock_child_signals() -> nix::Result<()> {
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGCHLD);
-    if BLOCKED_BY_US.load(Ordering::Relaxed) { signals.thread_unblock() } else { Ok(()) }
+    still: Durations,
+    late: u64,
 }
 
 impl Stopper {
     /// For the threads of a process. Blocks SIGCHLD for the calling thread, which is how it hears of late stops.
     pub fn new(pid: u32) -> Stopper {
-        let mut signals = SigSet::empty();
-        signals.add(Signal::SIGCHLD);
         block_child_signals();
         Stopper {
-            child: is_child(pid).then_some(pid),
+            pid,
+            is_child: is_child(pid),
             held: Vec::new(),
             pending: Vec::new(),
-            only_cpu: only_cpu(0),
-            signals,
+            stays: false,
+            attached: None,
+            in_a_row: (0, 0),
+            rest_until: None,
+            restart: true,
+            affinity: Affinity::default(),
+            reaper: Reaper::default(),
+            signals: signals::child_signal(),
+            still: Durations::default(),
+            late: 0,
         }
+    }
+
+    /// Whether a system call that a stop cut short is begun again through the thread's registers. It is, unless told
+    /// otherwise.
+    pub fn restart_calls(&mut self, restart: bool) {
+        self.restart = restart;
+    }
+
+    /// Whether a thread that is held again and again, and nobody else, is stayed attached to in between, which makes the
+    /// next hold cheaper. Whoever asks for it must call [`Stopper::attend`] all the time, at least once a millisecond.
+    pub fn stay_attached(&mut self, stay: bool) {
+        self.stays = stay;
+    }
+
+    /// True when some thread is attached that is not held: [`Stopper::attend`] is to be called.
+    pub fn is_attached(&self) -> bool {
+        self.attached.is_some() || !self.pending.is_empty()
+    }
+
+    /// For how long threads stood still for us, each hold by itself, from the order to stop until they were let go.
+    /// Those that were not on a CPU then are not in it, for we took nothing from them.
+    pub fn still(&self) -> &Durations {
+        &self.still
+    }
+
+    /// Holds of threads that did not report their stop in time: they were off the CPU.
+    pub fn late(&self) -> u64 {
+        self.late
     }
 
     /// Makes sure that a thread can not move until [`Stopper::release`]. Those that are held already stay so.
     pub fn hold(&mut self, tid: u32) -> Result<(), Refusal> {
-        if self.held.iter().any(|held| held.0 == tid) {
+        if self.held.iter().any(|held| held.tid == tid) {
             return Ok(());
         }
-        if let Some(at) = self.pending.iter().position(|&pending| pending == tid) {
+        if let Some(at) = self.pending.iter().position(|pending| pending.tid == tid) {
             // Still on its way to the stop that it was told to make: its memory is as still as it gets.
             self.pending.swap_remove(at);
             let report = self.report(tid);
             if report == Report::Ended {
                 return Err(Refusal::Gone);
             }
-            self.held.push((tid, report));
+            self.held.push(Held { tid, report, since: Instant::now() });
             return Ok(());
         }
         // A thread that is just ending says EPERM too.
         let refusal = |errno| if errno == Errno::ESRCH || is_ended(tid) { Refusal::Gone } else { Refusal::Denied };
-        let pid = Pid::from_raw(tid as i32);
-        ptrace::seize(pid, ptrace::Options::empty()).map_err(refusal)?;
+        if self.attached != Some(tid) {
+            self.stay_no_longer();
+            self.seize(tid).map_err(refusal)?;
+        }
         // From here on the thread is ours and must be let go whatever happens.
-        if let Err(errno) = ptrace::interrupt(pid) {
-            self.pending.push(tid);
+        self.attached = None;
+        let since = Instant::now();
+        if let Err(errno) = orders::interrupt(tid) {
+            self.expect(tid);
             self.collect();
             return Err(refusal(errno));
         }
-        let wait = self.only_cpu.is_none() || self.only_cpu != only_cpu(tid);
-        let asked = Instant::now();
+        let mut wait = None;
         loop {
             match self.report(tid) {
                 Report::Ended => return Err(Refusal::Gone),
-                Report::None if wait && asked.elapsed() < REPORT_WITHIN => std::hint::spin_loop(),
+                Report::None if since.elapsed() < REPORT_WITHIN => {
+                    if !*wait.get_or_insert_with(|| !self.affinity.is_shared_with(tid, since)) {
+                        self.held.push(Held { tid, report: Report::None, since });
+                        return Ok(());
+                    }
+                    std::hint::spin_loop();
+                }
                 report => {
-                    self.held.push((tid, report));
+                    self.held.push(Held { tid, report, since });
                     return Ok(());
                 }
             }
         }
     }
 
-    fn report(&self, tid: u32) -> Report {
-        report(tid, self.child == Some(tid))
+    fn seize(&mut self, tid: u32) -> Result<(), Errno> {
+        let others = self.held.iter().map(|held| held.tid).chain(self.pending.iter().map(|pending| pending.tid));
+        let others = others.filter(|&other| other != self.pid).collect();
+        self.reaper.watch_over(others, || match orders::seize(tid) {
+            // The first thread of a process in which another one has just begun to run another program was replaced by that
+            // one, and is not what it was when the kernel began to look.
+            Err(Errno::EPERM) => orders::seize(tid),
+            result => result,
+        })
+    }
+
+    /// From now on waits for a thread's report, to let it go then.
+    fn expect(&mut self, tid: u32) {
+        self.pending.push(Pending { tid, doubt: Instant::now() + STILL_OURS });
+    }
+
+    /// Asks what a thread has to say. When it has ended, whatever it leaves behind is taken care of.
+    fn report(&mut self, tid: u32) -> Report {
+        let report = report::report(tid, self.is_child && self.pid == tid);
+        // A thread that runs another program in its process's place takes over the id of the process's first thread, and
+        // is still attached: under that id it waits to be let go.
+        if report == Report::Ended && tid != self.pid && orders::interrupt(self.pid).is_ok() {
+            let held = self.held.iter().any(|held| held.tid == self.pid);
+            let pending = self.pending.iter().any(|pending| pending.tid == self.pid);
+            if !held && !pending && self.attached != Some(self.pid) {
+                self.expect(self.pid);
+            }
+        }
+        report
     }
 
     /// Lets all held threads go.
     pub fn release(&mut self) {
-        let mut late = false;
-        while let Some((tid, report)) = self.held.pop() {
+        let alone = self.held.len() == 1;
+        while let Some(Held { tid, report, since }) = self.held.pop() {
+            let stays = alone && self.stays_with(tid, report, since);
+            let gone = if stays { self.go_on(tid) } else { self.let_go(tid, report) };
             match report {
-                Report::Ended => {}
-                Report::Stopped(signal) if let_go(tid, signal) => {}
-                Report::Stopped(_) | Report::None => {
-                    self.pending.push(tid);
-                    late = true;
+                Report::None => self.late += 1,
+                _ => self.still.add(since.elapsed()),
+            }
+            if !gone {
+                self.expect(tid);
+            }
+        }
+        if !self.pending.is_empty() {
+            self.collect();
+        }
+    }
+
+    /// Decides whether a thread that is let go stays attached.
+    fn stays_with(&mut self, tid: u32, report: Report, now: Instant) -> bool {
+        self.in_a_row = if self.in_a_row.0 == tid { (tid, self.in_a_row.1.saturating_add(1)) } else { (tid, 1) };
+        self.stays
+            && report == Report::Stopped
+            && self.in_a_row.1 >= STAY_AFTER
+            && self.rest_until.take_if(|until| *until <= now).is_none()
+            && self.rest_until.is_none()
+    }
+
+    /// Lets a thread run and stays attached. False when it must still be collected.
+    fn go_on(&mut self, tid: u32) -> bool {
+        if self.restart {
+            restart::cut_short_call(tid);
+        }
+        let done = orders::go_on(tid);
+        if done.is_ok() {
+            self.attached = Some(tid);
+        }
+        done.is_ok()
+    }
+
+    /// Lets a thread go that has stopped, with the signal that was on its way to it. False when it has not stopped yet, or
+    /// was killed meanwhile: its end is still to be collected.
+    fn let_go(&mut self, tid: u32, report: Report) -> bool {
+        let signal = match report {
+            Report::None => return false,
+            Report::Ended => return true,
+            Report::Signal(signal) => signal,
+            Report::GroupStop | Report::Stopped => 0,
+        };
+        if self.restart && report != Report::GroupStop {
+            restart::cut_short_call(tid);
+        }
+        match orders::detach(tid, signal) {
+            Ok(()) => true,
+            // It was killed, or was the first thread of a process that another one has taken over.
+            Err(Errno::ESRCH) => !is_traced_by_us(tid),
+            Err(errno) => {
+                log::warn!("could not let thread {tid} go: {errno}");
+                true
+            }
+        }
+    }
+
+    /// Stops to be attached to the thread that has stayed so. It has to stop for that; it is let go as soon as it has.
+    fn stay_no_longer(&mut self) {
+        if let Some(tid) = self.attached.take() {
+            // If it has ended, that is what it will report.
+            let _ = orders::interrupt(tid);
+            self.expect(tid);
+        }
+    }
+
+    /// Lets threads run on that have stopped since: the one that stays attached, at a signal for instance, and those that
+    /// have not yet reported the stop that they were told to make.
+    pub fn attend(&mut self) {
+        if let Some(tid) = self.attached {
+            let report = self.report(tid);
+            if report != Report::None {
+                self.attached = None;
+                self.rest_until = Some(Instant::now() + REST);
+                if !self.let_go(tid, report) {
+                    self.expect(tid);
                 }
             }
         }
-        if late {
-            self.collect();
+        self.collect();
+    }
+
+    /// The same until `deadline`, asleep in between. Returns at once when nothing is attached.
+    pub fn attend_until(&mut self, deadline: Instant) {
+        loop {
+            self.attend();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || !self.is_attached() {
+                return;
+            }
+            signals::await_child_signal(&self.signals, left.min(LOOK_AGAIN));
         }
     }
 
     /// Detaches the threads that have reported since. Returns whether all have.
     pub fn collect(&mut self) -> bool {
-        for tid in std::mem::take(&mut self.pending) {
-            match self.report(tid) {
-                Report::Ended => {}
-                Report::Stopped(signal) if let_go(tid, signal) => {}
-                Report::Stopped(_) | Report::None => self.pending.push(tid),
+        for at in (0..self.pending.len()).rev() {
+            let Pending { tid, doubt } = self.pending[at];
+            let report = self.report(tid);
+            let mut gone = self.let_go(tid, report);
+            if !gone && doubt <= Instant::now() {
+                gone = !is_traced_by_us(tid);
+                self.pending[at].doubt = Instant::now() + STILL_OURS;
+            }
+            if gone {
+                self.pending.swap_remove(at);
             }
         }
         self.pending.is_empty()
@@ -178,69 +348,18 @@ impl Stopper {
             if left.is_zero() {
                 return;
             }
-            self.await_child_signal(left.min(LOOK_AGAIN));
-        }
-    }
-
-    /// Sleeps until a SIGCHLD comes (or came since the last call), or the time is over.
-    fn await_child_signal(&self, at_most: Duration) {
-        let time = libc::timespec {
-            tv_sec: at_most.as_secs() as libc::time_t,
-            tv_nsec: libc::c_long::from(at_most.subsec_nanos()),
-        };
-        #[expect(unsafe_code, reason = "nix has no sigtimedwait")]
-        // SAFETY: both pointers are to live values of the right types; no siginfo is asked for.
-        unsafe {
-            libc::sigtimedwait(self.signals.as_ref(), std::ptr::null_mut(), &raw const time);
+            signals::await_child_signal(&self.signals, left.min(LOOK_AGAIN));
         }
     }
 }
 
 impl Drop for Stopper {
     fn drop(&mut self) {
+        self.stays = false;
         self.release();
+        self.stay_no_longer();
         // What is still attached then is let go by the kernel when our thread ends.
         self.collect_until(Instant::now() + REPORT_AT_LAST);
-    }
-}
-
-/// Lets a thread go that has reported its stop, with the signal that was on its way to it. False when it was killed
-/// meanwhile: its end is still to be collected.
-fn let_go(tid: u32, signal: libc::c_int) -> bool {
-    if signal == 0 {
-        restart::cut_short_call(tid);
-    }
-    match detach(tid, signal) {
-        Ok(()) => true,
-        Err(Errno::ESRCH) => false,
-        Err(errno) => {
-            log::warn!("could not let thread {tid} go: {errno}");
-            true
-        }
-    }
-}
-
-/// `PTRACE_DETACH` with a signal that is delivered with it, 0 for none.
-fn detach(tid: u32, signal: libc::c_int) -> Result<(), Errno> {
-    #[expect(unsafe_code, reason = "nix knows no real-time signals")]
-    // SAFETY: the request reads and writes no memory of ours; its last argument is a number and not a pointer.
-    let result = unsafe {
-        let number = signal as usize as *mut libc::c_void;
-        libc::ptrace(libc::PTRACE_DETACH, tid as libc::pid_t, std::ptr::null_mut::<libc::c_void>(), number)
-    };
-    Errno::result(result).map(drop)
-}
-
-/// Asks, without waiting, whether an attached thread has stopped or ended. With `keep` a thread that ended is not
-/// reaped.
-fn report(tid: u32, keep: bool) -> Report {
-    // Both in one question: a stop of an attached thread is told whatever is asked for, and only once.
-    let flags = libc::WNOHANG | libc::WSTOPPED | libc::WEXITED | libc::__WALL | if keep { libc::WNOWAIT } else { 0 };
-    match wait(tid, flags) {
-        Ok(None) => Report::None,
-        Ok(Some((libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED, _))) | Err(_) => Report::Ended,
-        // A stop that we asked for, or job control, has an event in the second byte; else it is a signal on its way.
-        Ok(Some((_, status))) => Report::Stopped(if status >> 8 == 0 { status } else { 0 }),
     }
 }
 
@@ -250,12 +369,12 @@ fn is_ended(tid: u32) -> bool {
     stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with(['Z', 'X', 'x']))
 }
 
-/// The CPU that a thread may use, if it is one only; 0 is ourselves.
-fn only_cpu(tid: u32) -> Option<usize> {
-    let set = sched_getaffinity(Pid::from_raw(tid as i32)).ok()?;
-    let mut cpus = (0..CpuSet::count()).filter(|&cpu| set.is_set(cpu).unwrap_or(false));
-    let first = cpus.next()?;
-    cpus.next().is_none().then_some(first)
+/// True when a thread of ours is attached to a thread.
+fn is_traced_by_us(tid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+    // It names the thread that did it, which is the one that asks.
+    tracer.and_then(|tracer| tracer.trim().parse().ok()) == Some(nix::unistd::gettid().as_raw())
 }
 
 /// True when a process is our child, so that its status is wanted by ourselves.
@@ -263,20 +382,6 @@ fn is_child(pid: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let parent = status.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
     parent.and_then(|text| text.parse().ok()) == Some(std::process::id())
-}
-
-/// `waitid` for one thread: the code and status of what happened, if anything did.
-fn wait(tid: u32, flags: libc::c_int) -> Result<Option<(libc::c_int, libc::c_int)>, Errno> {
-    #[expect(unsafe_code, reason = "nix turns stops of attached threads into a type that loses the event")]
-    // SAFETY: `siginfo_t` is plain data, for which all zeroes is a valid value; the pointer to it is live; its fields
-    // are those of a SIGCHLD, which is what waitid fills in.
-    unsafe {
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        if libc::waitid(libc::P_PID, tid, &raw mut info, flags) < 0 {
-            return Err(Errno::last());
-        }
-        Ok((info.si_pid() != 0).then(|| (info.si_code, info.si_status())))
-    }
 }
 
 #[cfg(test)]

@@ -57,6 +57,14 @@ pub struct Slices {
 impl Slices {
     /// Three 64-bit numbers in decimal.
     const MAX: usize = 64;
+
+    /// Of a thread that was not looked at yet.
+    const NONE: Slices = Slices { text: [0; Slices::MAX], len: 0 };
+
+    /// False where the kernel does not count (it says only zeroes then) or has no such file.
+    fn are_counted(&self) -> bool {
+        self.text[..usize::from(self.len)].iter().any(|byte| matches!(byte, b'1'..=b'9'))
+    }
 }
 
 /// The threads of a process and what the scheduler says of them. Its files are kept open: reading one is ten times
@@ -117,6 +125,11 @@ impl Tasks {
         self.known.is_empty()
     }
 
+    /// True when some thread was gone when it was looked at.
+    pub fn is_stale(&self) -> bool {
+        self.stale
+    }
+
     /// Looks at the list of threads again if it may have changed: the folder's link count says how many there are, and
     /// a thread that ended is noticed when it is looked at. Returns whether it did look.
     pub fn refresh(&mut self) -> std::io::Result<bool> {
@@ -137,7 +150,7 @@ impl Tasks {
             let task = known.remove(&tid).unwrap_or(Task {
                 schedstat: None,
                 stat: None,
-                slices: Slices { text: [0; Slices::MAX], len: 0 },
+                slices: Slices::NONE,
                 state: TaskState::Running,
             });
             self.known.insert(tid, task);
@@ -153,27 +166,37 @@ impl Tasks {
         Ok(())
     }
 
-    /// Fills `running` with the threads that run now, or wait for a CPU. Reads only what can have changed: the state of
-    /// threads that ran since the last look or were running then. With `ours` a thread that a tracer has stopped is one
-    /// that we have stopped ourselves, while it ran, and have not yet let go.
-    pub fn running(&mut self, running: &mut Vec<u32>, ours: bool) {
+    /// Fills `running` with the threads that run now, or wait for a CPU, and returns whether any thread can have run
+    /// since the last look. Reads only what can have changed: a thread that goes to sleep or is put on a CPU changes
+    /// what the scheduler has counted for it, so with equal counts its state is what it was. With `ours` a thread that
+    /// a tracer has stopped is one that we have stopped ourselves, while it ran, and have not yet let go.
+    pub fn running(&mut self, running: &mut Vec<u32>, ours: bool) -> bool {
         running.clear();
+        let mut ran = false;
         for (&tid, task) in &mut self.known {
-            let Some(slices) = task.read_slices(&self.folder, tid) else {
-                self.stale = true;
-                continue;
+            let slices = task.read_slices(&self.folder, tid);
+            let same = slices.is_some_and(|slices| slices == task.slices && slices.are_counted());
+            let state = match task.state {
+                TaskState::Traced => task.read_state(&self.folder, tid),
+                state if same => Some(state),
+                _ => task.read_state(&self.folder, tid),
             };
-            if slices == task.slices && !matches!(task.state, TaskState::Running | TaskState::Traced) {
-                continue;
-            }
-            task.slices = slices;
-            match task.read_state(&self.folder, tid) {
-                Some(TaskState::Running) => running.push(tid),
-                Some(TaskState::Traced) if ours => running.push(tid),
-                Some(_) => {}
-                None => self.stale = true,
+            task.slices = slices.unwrap_or(Slices::NONE);
+            let runs = match state {
+                Some(TaskState::Running) => true,
+                Some(TaskState::Traced) => ours,
+                Some(_) => false,
+                None => {
+                    self.stale = true;
+                    false
+                }
+            };
+            ran |= runs || !same;
+            if runs {
+                running.push(tid);
             }
         }
+        ran
     }
 
     /// True when some thread was running, or stopped by a tracer, at the last look.
@@ -198,7 +221,7 @@ impl Tasks {
 
 impl Task {
     fn read_slices(&mut self, folder: &std::path::Path, tid: u32) -> Option<Slices> {
-        let mut slices = Slices { text: [0; Slices::MAX], len: 0 };
+        let mut slices = Slices::NONE;
         slices.len = read_kept(&mut self.schedstat, folder, tid, "schedstat", &mut slices.text)? as u8;
         Some(slices)
     }

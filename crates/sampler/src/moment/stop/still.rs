@@ -51,17 +51,20 @@ impl Watch {
                 Ok(Still::Asleep(tid, self.tasks.slices(tid)))
             }
             // A thread that we have not yet let go is stopped already.
-            Some(TaskState::Running | TaskState::Traced | TaskState::Sleeping | TaskState::DiskSleep) => {
-                match self.stopper.hold(tid) {
-                    Ok(()) => {
-                        self.effort.stops += 1;
-                        Ok(Still::Held(tid))
-                    }
-                    Err(Refusal::Gone) => Err(Look::Moved),
-                    Err(Refusal::Denied) => Err(Look::Denied),
-                }
-            }
+            Some(TaskState::Running | TaskState::Traced | TaskState::Sleeping | TaskState::DiskSleep) => self.hold(tid),
             Some(_) => Ok(Still::Asleep(tid, self.tasks.slices(tid))),
+        }
+    }
+
+    /// Stops a thread.
+    pub(super) fn hold(&mut self, tid: u32) -> Result<Still, Look> {
+        match self.stopper.hold(tid) {
+            Ok(()) => {
+                self.effort.stops += 1;
+                Ok(Still::Held(tid))
+            }
+            Err(Refusal::Gone) => Err(Look::Moved),
+            Err(Refusal::Denied) => Err(Look::Denied),
         }
     }
 }

@@ -20,33 +20,47 @@ mod x86_64 {
     /// What the kernel has in `orig_rax` outside of system calls.
     const NO_CALL: u64 = u64::MAX;
 
-    /// Bytes of the instruction `syscall`.
-    const CALL_LENGTH: u64 = 2;
+    /// What a system call gives the kernel (`include/linux/errno.h`, never seen by programs) when it is to begin again
+    /// unless a handler runs, and then to end with EINTR.
+    const RESTART_UNLESS_HANDLED: i64 = -514;
 
-    /// Makes a stopped thread begin its system call again if that has just ended for no other reason than our stop. Two
-    /// registers are written, as the kernel would; a time limit starts anew. When a signal waits for the thread, the
-    /// EINTR is that signal's.
+    /// The calls that end with EINTR though no handler runs (signal(7)), some of them only with a time limit on their
+    /// socket. No others: not all that end so may be begun again (`close`, `connect`).
+    const CUT_SHORT: [libc::c_long; 19] = [
+        libc::SYS_epoll_wait,
+        libc::SYS_epoll_pwait,
+        libc::SYS_epoll_pwait2,
+        libc::SYS_rt_sigtimedwait,
+        libc::SYS_semop,
+        libc::SYS_semtimedop,
+        libc::SYS_accept,
+        libc::SYS_accept4,
+        libc::SYS_read,
+        libc::SYS_readv,
+        libc::SYS_recvfrom,
+        libc::SYS_recvmsg,
+        libc::SYS_recvmmsg,
+        libc::SYS_write,
+        libc::SYS_writev,
+        libc::SYS_sendto,
+        libc::SYS_sendmsg,
+        libc::SYS_sendmmsg,
+        libc::SYS_msgrcv,
+    ];
+
+    /// Makes a stopped thread begin its system call again if that has just ended for no other reason than our stop. One
+    /// register is written. The kernel decides when it lets the thread go, and knows whether a handler runs: to look
+    /// at the signals that wait, before that, misses those that come after it.
     pub(in super::super) fn cut_short_call(tid: u32) {
         let pid = Pid::from_raw(tid as i32);
         let Ok(mut registers) = getregs(pid) else { return };
-        if registers.orig_rax == NO_CALL || registers.rax as i64 != -(Errno::EINTR as i64) || signal_waits(tid) {
+        let interrupted = registers.orig_rax != NO_CALL && registers.rax as i64 == -(Errno::EINTR as i64);
+        if !interrupted || !CUT_SHORT.iter().any(|&call| call as u64 == registers.orig_rax) {
             return;
         }
-        registers.rax = registers.orig_rax;
-        registers.rip -= CALL_LENGTH;
-        registers.orig_rax = NO_CALL;
+        registers.rax = RESTART_UNLESS_HANDLED as u64;
         if let Err(errno) = setregs(pid, registers) {
             log::debug!("thread {tid}: a system call was not begun again: {errno}");
         }
-    }
-
-    /// True when a signal that the thread does not block waits for it or for its process.
-    fn signal_waits(tid: u32) -> bool {
-        let Ok(status) = std::fs::read_to_string(format!("/proc/{tid}/status")) else { return true };
-        let set = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(u64::MAX)
-        };
-        (set("SigPnd:") | set("ShdPnd:")) & !set("SigBlk:") != 0
     }
 }

@@ -2,6 +2,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::*;
 
@@ -110,7 +112,7 @@ fn a_signal_on_its_way_arrives() {
     }
     stopper.hold(child.id()).expect("held");
     let pid = Pid::from_raw(child.id() as i32);
-    nix::sys::signal::kill(pid, Signal::SIGUSR1).expect("sent");
+    kill(pid, Signal::SIGUSR1).expect("sent");
     stopper.release();
     stopper.collect_until(Instant::now() + Duration::from_mins(1));
     // Hold it again while it handles the signal, until it is gone.
@@ -185,7 +187,7 @@ fn who_is_killed_while_held_ends_for_its_parent() {
         let mut child = shell("");
         // As a stranger would: the leader of our own child is reaped by nobody but ourselves.
         let mut stopper = Stopper::new(child.id());
-        stopper.child = None;
+        stopper.is_child = false;
         stopper.hold(child.id()).expect("held");
         child.kill().expect("killed");
         stopper.release();
@@ -194,4 +196,95 @@ fn who_is_killed_while_held_ends_for_its_parent() {
         // It was collected here, so there is nothing left to wait for.
         assert_eq!(child.wait().err().and_then(|error| error.raw_os_error()), Some(Errno::ECHILD as i32));
     }
+}
+
+/// A stopper that has stayed attached to a child.
+fn attached_to(child: &Child) -> Stopper {
+    let mut stopper = Stopper::new(child.id());
+    stopper.stay_attached(true);
+    for hold in 0..STAY_AFTER {
+        assert!(!stopper.is_attached(), "after {hold} holds");
+        stopper.hold(child.id()).expect("held");
+        stopper.release();
+        stopper.collect_until(Instant::now() + Duration::from_mins(1));
+    }
+    // Only a stop that was reported as ours is stayed with: on a busy machine it may take some more.
+    while !stopper.is_attached() {
+        stopper.hold(child.id()).expect("held");
+        stopper.release();
+    }
+    stopper
+}
+
+#[test]
+fn who_is_held_again_and_again_stays_attached() {
+    let mut child = shell("");
+    let mut stopper = attached_to(&child);
+    let own = nix::unistd::gettid().to_string();
+    for _ in 0..1000 {
+        // One that reports late on a busy machine is detached then.
+        assert_eq!(tracer(child.id()), if stopper.is_attached() { own.as_str() } else { "0" });
+        stopper.hold(child.id()).expect("held");
+        stopper.release();
+        stopper.attend();
+    }
+    assert!(stopper.still().count() + stopper.late() >= 1000);
+    drop(stopper);
+    assert_eq!((tracer(child.id()).as_str(), state(child.id())), ("0", 'R'));
+    child.kill().expect("killed");
+    child.wait().expect("reaped");
+}
+
+#[test]
+fn a_signal_passes_who_stays_attached() {
+    let mut child = shell("trap 'exit 7' USR1;");
+    let mut stopper = attached_to(&child);
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGUSR1).expect("sent");
+    // It ends by itself, with nobody holding it.
+    while stopper.is_attached() {
+        stopper.attend_until(Instant::now() + Duration::from_mins(1));
+    }
+    assert_eq!(child.wait().expect("reaped").code(), Some(7));
+}
+
+#[test]
+fn job_control_passes_who_stays_attached() {
+    let mut child = shell("");
+    let mut stopper = attached_to(&child);
+    let pid = Pid::from_raw(child.id() as i32);
+    kill(pid, Signal::SIGSTOP).expect("sent");
+    while state(child.id()) != 'T' {
+        stopper.attend();
+    }
+    assert!(!stopper.is_attached());
+    // It stays so, looked at or not.
+    for _ in 0..20 {
+        stopper.hold(child.id()).expect("held");
+        stopper.release();
+        stopper.collect_until(Instant::now() + Duration::from_mins(1));
+        // It wakes to stop again as one that nobody traces.
+        while state(child.id()) != 'T' {
+            std::thread::yield_now();
+        }
+    }
+    kill(pid, Signal::SIGCONT).expect("sent");
+    while state(child.id()) != 'R' {
+        stopper.attend();
+    }
+    child.kill().expect("killed");
+    child.wait().expect("reaped");
+}
+
+#[test]
+fn who_stays_attached_and_runs_another_program_is_let_go() {
+    let mut child = shell("trap 'exec sleep 1000' USR1;");
+    let mut stopper = attached_to(&child);
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGUSR1).expect("sent");
+    while std::fs::read_to_string(format!("/proc/{}/comm", child.id())).expect("it lives") != "sleep\n" {
+        stopper.attend();
+    }
+    drop(stopper);
+    assert_eq!(tracer(child.id()), "0");
+    child.kill().expect("killed");
+    child.wait().expect("reaped");
 }
