@@ -26,6 +26,8 @@ struct Slot {
     again: bool,
     /// When it was last read as one of several copies.
     compared: u32,
+    /// Its place among those of that tick.
+    order: u32,
 }
 
 /// In place of a copy's number: what is there at the end of the refill. Pages of which nobody asks for more are copied
@@ -43,8 +45,11 @@ pub const LAST: usize = usize::MAX;
 /// each page in one state, in all of them the same, and no two of them at one time. The other way round it can not.
 #[derive(Debug)]
 pub struct Window {
-    /// Those that are copied several times, then the others; by address.
+    /// Those that are copied several times, in the order in which they were looked at: what belongs together is copied at
+    /// nearly one time. Then the others.
     slots: Vec<Slot>,
+    /// Pages looked at in several copies in this tick.
+    looked: u32,
     /// How many of the slots are copied several times.
     compared: usize,
     /// `copies` blocks of `compared` pages each and one of the others; pages read singly are at the end, `copies` pages
@@ -76,6 +81,7 @@ impl Window {
     pub fn new(copies: usize) -> Self {
         Window {
             slots: Vec::new(),
+            looked: 0,
             compared: 0,
             bytes: Vec::new(),
             index: FxHashMap::default(),
@@ -196,8 +202,10 @@ impl Window {
         };
         known.again |= known.touched != self.tick;
         known.touched = self.tick;
-        if copy != LAST {
+        if copy != LAST && known.compared != self.tick {
             known.compared = self.tick;
+            known.order = self.looked;
+            self.looked += 1;
         }
         self.last = (page, copy, at * PAGE);
         Ok(at * PAGE)
@@ -231,7 +239,9 @@ impl Window {
     fn arrange(&mut self) {
         let (copies, tick) = (self.copies, self.tick);
         let once = |slot: &Slot| copies > 1 && tick.wrapping_sub(slot.compared) > FORGET_AFTER;
-        self.slots.sort_unstable_by_key(|slot| (once(slot), slot.at));
+        // With one copy they are all of one time.
+        let order = |slot: &Slot| if copies > 1 && !once(slot) { slot.order } else { 0 };
+        self.slots.sort_unstable_by_key(|slot| (once(slot), order(slot), slot.at));
         self.compared = self.slots.partition_point(|slot| !once(slot));
     }
 
@@ -250,7 +260,7 @@ impl Window {
         }
         let place = SINGLE | self.singles.len() as u32;
         let never = self.tick.wrapping_sub(FORGET_AFTER + 1);
-        self.singles.push(Slot { at: page, touched: self.tick, again: false, compared: never });
+        self.singles.push(Slot { at: page, touched: self.tick, again: false, compared: never, order: 0 });
         self.index.insert(page, place);
         Ok(place)
     }
@@ -280,6 +290,7 @@ impl Window {
             self.arrange();
         }
         self.tick = tick.wrapping_add(1);
+        self.looked = 0;
         self.last = (NOWHERE, 0, 0);
     }
 
@@ -384,7 +395,7 @@ mod tests {
         let memory = Fake { calls: Cell::new(0) };
         let mut window = Window::new(2);
         assert!(read(&mut window, &memory, 1).is_some() && read(&mut window, &memory, 8).is_some());
-        window.singles.push(Slot { at: 5 * PAGE as Addr, touched: 0, again: false, compared: 0 });
+        window.singles.push(Slot { at: 5 * PAGE as Addr, touched: 0, again: false, compared: 0, order: 0 });
         window.refill(&memory, (0, 0), &mut []).expect("the hole is left out");
         assert_eq!(window.slots.len(), 2);
         let calls = memory.calls.get();

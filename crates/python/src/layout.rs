@@ -267,7 +267,8 @@ pub enum Entry {
 }
 
 /// How a frame that is on a stack is told from one that was left: its memory stays as it was, link to its caller included,
-/// until the function is called again.
+/// until the function is called again (`co_zombieframe`, `Objects/frameobject.c`). `Python/ceval.c` marks a frame as running after it has
+/// put it on the stack and as left before it takes it off: only an innermost one can be on the stack without the mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Running {
     /// Not at all (3.11+).

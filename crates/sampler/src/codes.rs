@@ -71,6 +71,15 @@ impl Codes {
         self.known.get(&at).is_some_and(|known| known.checked == epoch)
     }
 
+    /// False when what is at an address can not be a code object, by its type.
+    pub(crate) fn may_be(&self, reader: &mut Reader<'_>, layout: &Layout, at: Addr) -> bool {
+        if self.known.get(&at).is_some_and(|known| known.named.is_some()) {
+            return true;
+        }
+        let class = reader.word(at.wrapping_add(u64::from(layout.objects.ob_type)));
+        class.is_ok_and(|class| self.code_type.is_none_or(|code| code == class))
+    }
+
     /// Sees that a code object is still the one that is known by its address, with this tick's copy.
     pub(crate) fn check(
         &mut self,

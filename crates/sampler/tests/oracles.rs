@@ -107,7 +107,7 @@ fn sample(turn: &Turn, interpreter: &Interpreter, script: &str, arguments: &[&st
     let total = judge(&name, &program, &seen);
     assert!(total.samples >= samples(), "{name}: ended early ({:?}) with {} samples", seen.end, total.samples);
     if samples() > SAMPLES {
-        eprintln!("{name}: {total:?}");
+        eprintln!("{name}: {total:?}, {:?}, {} ticks", seen.effort, seen.ticks);
     }
     total
 }

@@ -33,7 +33,6 @@ impl Watch {
         self.find_holders(&mut holders);
         self.choose(wanted, |member| holders.contains(&member));
         self.looks += 1;
-        let before = self.window.misses();
         for index in 0..self.wanted.len() {
             let member = self.wanted[index];
             self.walk_first(member, holders.contains(&member));
@@ -41,18 +40,15 @@ impl Watch {
         self.holders = holders;
         // A page that was read after the others is of a later time. Now they all are in one read: what is still the same
         // stood from the first read to this one. (Once, whatever it finds.)
-        if self.window.misses() > before {
+        if self.window.misses() > 0 {
             self.window.refill(&self.memory, (0, 0), &mut [])?;
             for index in 0..self.moment.parts.len() {
                 self.compare(index, 0);
             }
         }
         let epoch = self.code_epoch();
-        for index in (0..self.moment.parts.len()).rev() {
-            if !self.check_part(index, epoch) {
-                self.moment.parts.remove(index);
-                self.moment.dropped += 1;
-            }
+        for index in 0..self.moment.parts.len() {
+            self.check_part(index, epoch);
         }
         Ok(())
     }
@@ -122,20 +118,24 @@ impl Watch {
         false
     }
 
-    /// The last checks of a part: that it ends where it should, and that its code objects are known. False when they can
-    /// not be.
-    fn check_part(&mut self, index: usize, epoch: u64) -> bool {
+    /// The last checks of a part: that it ends where it should, and that its frames run code objects. Memory that was never
+    /// a frame has not moved either; what is inside of it is no stack.
+    fn check_part(&mut self, index: usize, epoch: u64) {
         let Part { member, first, end, .. } = self.moment.parts[index];
         let root = self.moment.frames[first..end].last().map(|frame| frame.at);
         let usual = root.is_none_or(|root| self.is_usual_root(member, root));
-        if !usual {
-            let part = &mut self.moment.parts[index];
-            (part.first, part.moving) = (end, true);
-            return true;
-        }
         let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
-        let mut frames = self.moment.frames[first..end].iter().filter(|frame| !frame.shim);
-        frames.all(|frame| self.codes.check(&mut reader, &self.python.layout, frame.code, epoch).is_ok())
+        let layout = &self.python.layout;
+        let bad = self.moment.frames[first..end].iter().rposition(|frame| {
+            let mut runs = || self.codes.may_be(&mut reader, layout, frame.code);
+            !frame.shim && (!runs() || self.codes.check(&mut reader, layout, frame.code, epoch).is_err())
+        });
+        let part = &mut self.moment.parts[index];
+        if !usual {
+            (part.first, part.moving) = (end, true);
+        } else if let Some(bad) = bad {
+            (part.first, part.moving) = (first + bad + 1, true);
+        }
     }
 
     /// True when a stack ends where this thread's stacks do, or where a frame says of itself that it is the outermost
