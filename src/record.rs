@@ -46,7 +46,7 @@ pub(crate) fn run(plan: RecordPlan) -> anyhow::Result<ExitCode> {
     let output = Output::open(&plan.destination)?;
     let name = output.name();
     let (sender, events) = mpsc::channel();
-    signals::listen(sender.clone(), Event::Signal).context("cannot listen to signals")?;
+    signals::listen(sender.clone(), Event::Signal, true).context("cannot listen to signals")?;
     let (pid, patience, program) = match &plan.target {
         Target::Process(pid) => (*pid, Patience::Running, None),
         Target::Command(words) => {

@@ -57,7 +57,7 @@ pub(crate) fn run(plan: &TopPlan) -> anyhow::Result<ExitCode> {
         log::set_max_level(log::LevelFilter::Error);
     }
     let (sender, events) = mpsc::channel();
-    signals::listen(sender.clone(), |_| Event::Signal).context("cannot listen to signals")?;
+    signals::listen(sender.clone(), |_| Event::Signal, false).context("cannot listen to signals")?;
     let (pid, patience, program) = match &plan.target {
         Target::Process(pid) => (*pid, Patience::Running, None),
         Target::Command(words) => {

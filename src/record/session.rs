@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use py_spy_sampler::{Control, End};
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGINT, SIGTSTP};
 
 use super::Event;
 use super::report::Reporter;
@@ -19,6 +19,9 @@ use crate::values::Rate;
 
 /// How long the program may clean up after Ctrl-C while we go on sampling it.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(5);
+
+/// How long the sampler may take to let the program go before we are stopped.
+const SUSPEND_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why sampling ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,7 @@ pub(super) struct State {
     why: Option<Why>,
     progress: Option<Progress>,
     interrupt_ends: Option<Instant>,
+    attached: bool,
     sampled: bool,
     done: bool,
 }
@@ -91,6 +95,7 @@ impl Session<'_> {
             None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match event {
+            Ok(Event::Signal(SIGTSTP)) => self.on_suspend(),
             Ok(Event::Signal(signal)) => self.on_signal(signal),
             Ok(Event::ProgramEnded) => self.on_program_ended(),
             Ok(Event::Attached) => self.on_attached(),
@@ -123,10 +128,23 @@ impl Session<'_> {
     }
 
     fn on_attached(&mut self) {
+        self.state.attached = true;
         self.reporter.sampling(self.rate, self.duration);
         if self.show_progress {
             self.state.progress = Some(Progress::start(self.duration));
         }
+    }
+
+    /// Ctrl-Z: we stop, and nobody else because of that.
+    fn on_suspend(&mut self) {
+        self.control.pause.store(true, Ordering::Relaxed);
+        let began = Instant::now();
+        let samples = self.state.attached && !self.state.sampled;
+        while samples && !self.control.paused.load(Ordering::Relaxed) && began.elapsed() < SUSPEND_WITHIN {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        signals::stop_ourselves();
+        self.control.pause.store(false, Ordering::Relaxed);
     }
 
     fn on_signal(&mut self, signal: i32) {

@@ -159,7 +159,6 @@ fn a_stopped_program_can_be_looked_at() {
 
 /// Ctrl-Z typed at py-spy stops py-spy, and not the program that it holds at that moment.
 #[test]
-#[ignore = "py-spy does not let the program go before it is stopped"]
 fn the_program_goes_on_while_we_are_stopped() {
     for interpreter in subjects() {
         for rate in ["100", "10000"] {

@@ -7,6 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 pub struct Control {
     /// Set to end the run; looked at before every tick.
     pub stop: AtomicBool,
+    /// Set to have all threads let go and none stopped, until it is unset.
+    pub pause: AtomicBool,
+    /// No thread is stopped or attached, because of [`Control::pause`].
+    pub paused: AtomicBool,
     /// Ticks taken.
     pub ticks: AtomicU64,
     /// Stacks written, one a thread and tick.

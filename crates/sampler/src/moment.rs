@@ -5,6 +5,7 @@
 
 mod code_check;
 mod nonblocking;
+mod rest;
 mod roots;
 mod stop;
 
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use py_spy_address_space::{Addr, LAST, Window};
 use py_spy_python::{Python, RawFrame, Reader, Stack, ThreadState, Unreadable, walk};
-use py_spy_target::{CpuClock, Live, ProcessEnd, Stopper, Target, Tasks};
+use py_spy_target::{CpuClock, Live, ProcessEnd, Slices, Stopper, Target, Tasks};
 use rustc_hash::FxHashMap;
 
 use crate::codes::Codes;
@@ -107,6 +108,8 @@ pub(crate) struct Watch {
     looks: u64,
     epoch: u64,
     tids: Vec<u32>,
+    /// What [`Watch::gils_rest`] saw last of each GIL.
+    at_rest: Vec<Option<(Addr, Option<Slices>)>>,
     wanted: Vec<usize>,
     /// Moments in a row at which nobody knew who holds the GIL.
     unknown: u32,
@@ -181,6 +184,7 @@ impl Watch {
             looks: 0,
             epoch: 0,
             tids: Vec::new(),
+            at_rest: Vec::new(),
             wanted: Vec::new(),
             unknown: 0,
             roots: FxHashMap::default(),

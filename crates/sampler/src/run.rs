@@ -24,7 +24,10 @@ const REFRESH_TASKS: Duration = Duration::from_millis(1);
 /// Whether the process has become another program is asked at most this often, while nothing looks like it.
 const DOUBT_PROGRAM: Duration = Duration::from_millis(10);
 
-/// Of so many threads each one's count is read at every tick; of more only when the clock of their process moves.
+/// In a pause it is seen this often whether it is over.
+const LOOK_UP_PAUSE: Duration = Duration::from_millis(1);
+
+/// Of so many threads each one's count is read at every tick; of more only when the clock of their process or a GIL moves.
 const FEW_THREADS: usize = 8;
 
 /// What moved while it was read.
@@ -97,7 +100,7 @@ impl Run<'_> {
             let mut alive = true;
             wait_until(until, self.options.interval, |deadline| {
                 alive = self.wait(deadline);
-                alive && !self.control.stop.load(Relaxed)
+                alive && !self.control.stop.load(Relaxed) && !self.control.pause.load(Relaxed)
             });
             self.control.missed.fetch_add(slot.skipped - slot.held_back, Relaxed);
             self.control.held_back.fetch_add(slot.held_back, Relaxed);
@@ -110,6 +113,11 @@ impl Run<'_> {
             if over {
                 return End::Duration;
             }
+            if self.control.pause.load(Relaxed) {
+                add(&self.control.missed, 1);
+                self.pause();
+                continue;
+            }
             let stood = self.watch.stopper.still().total();
             if let Some(end) = self.tick(slot) {
                 return end;
@@ -120,6 +128,16 @@ impl Run<'_> {
             let undisturbed = stood.as_secs_f64() * (1.0 / self.options.max_overhead - 1.0) * clock.about_one();
             self.not_before = (!stood.is_zero()).then(|| Instant::now() + Duration::from_secs_f64(undisturbed));
         }
+    }
+
+    /// Lets everything go and waits until it may go on.
+    fn pause(&mut self) {
+        self.watch.stopper.let_all_go();
+        self.control.paused.store(true, Relaxed);
+        while self.control.pause.load(Relaxed) && !self.control.stop.load(Relaxed) {
+            std::thread::sleep(LOOK_UP_PAUSE);
+        }
+        self.control.paused.store(false, Relaxed);
     }
 
     /// Waits until a deadline, or not at all, and lets threads go on that stand still. False when the process has ended.
@@ -168,12 +186,13 @@ impl Run<'_> {
         let stops = self.watch.mode == Mode::Stop;
         self.running.clear();
         self.refresh_tasks()?;
-        // The clock of the whole process costs one call whatever the number of threads: when it stands still, and
-        // nobody was waiting for a CPU, nobody has run. Of a few threads each is asked at once.
+        // The clock of the whole process and the words of its GILs cost a few calls whatever the number of threads. Of a few
+        // threads each is asked at once.
         let idle = self.watch.tasks.len() > FEW_THREADS && !self.watch.tasks.any_running() && {
             let now = self.watch.clock.and_then(CpuClock::now);
             let before = std::mem::replace(&mut self.cpu_time, now);
-            now.is_some() && now == before
+            let rest = self.watch.gils_rest();
+            rest && now.is_some() && now == before
         };
         if !idle && self.watch.tasks.running(&mut self.running, stops) {
             return Some(true);

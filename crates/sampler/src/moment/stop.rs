@@ -326,10 +326,10 @@ impl Watch {
 }
 
 /// The words of a GIL that are read last lie within this many bytes: they are fields of one small struct.
-const MAX_GIL_WORDS: usize = 64;
+pub(super) const MAX_GIL_WORDS: usize = 64;
 
 /// Where the words of a GIL are, and how to take `last_holder` and whether it is locked from those bytes.
-fn gil_words(gil: Gil) -> (Span, impl Fn(&[u8]) -> (Addr, bool)) {
+pub(super) fn gil_words(gil: Gil) -> (Span, impl Fn(&[u8]) -> (Addr, bool)) {
     let start = gil.last_holder.min(gil.locked);
     let length = (gil.last_holder.abs_diff(gil.locked) as usize + 8).min(MAX_GIL_WORDS);
     let word = move |bytes: &[u8], at: Addr| {

@@ -340,6 +340,16 @@ impl Stopper {
         self.pending.is_empty()
     }
 
+    /// Lets all threads go and is attached to none. Waits for those that have been told to stop and have not yet, but not
+    /// for ever.
+    pub fn let_all_go(&mut self) {
+        let stays = std::mem::replace(&mut self.stays, false);
+        self.release();
+        self.stays = stays;
+        self.stay_no_longer();
+        self.collect_until(Instant::now() + REPORT_AT_LAST);
+    }
+
     /// Waits until `deadline` at the latest for all threads that have not yet reported, so that none stands still
     /// longer than it must. Returns at once when there is none.
     pub fn collect_until(&mut self, deadline: Instant) {
@@ -355,11 +365,8 @@ impl Stopper {
 
 impl Drop for Stopper {
     fn drop(&mut self) {
-        self.stays = false;
-        self.release();
-        self.stay_no_longer();
         // What is still attached then is let go by the kernel when our thread ends.
-        self.collect_until(Instant::now() + REPORT_AT_LAST);
+        self.let_all_go();
     }
 }
 

@@ -14,10 +14,13 @@ use super::report;
 /// To attach takes some microseconds. After this time it is taken to be stuck.
 const STUCK_AFTER: Duration = Duration::from_millis(1);
 
+/// The threads to watch over from now on, or none.
+type Order = Option<Vec<u32>>;
+
 /// Takes note of the ends of threads while another thread of ours may be stuck.
 #[derive(Debug, Default)]
 pub(super) struct Reaper {
-    thread: Option<(Sender<Option<Vec<u32>>>, JoinHandle<()>)>,
+    thread: Option<(Sender<Order>, JoinHandle<()>)>,
 }
 
 impl Reaper {
@@ -58,8 +61,8 @@ impl Drop for Reaper {
     }
 }
 
-fn reap(orders: &Receiver<Option<Vec<u32>>>) {
-    let mut watched: Option<Vec<u32>> = None;
+fn reap(orders: &Receiver<Order>) {
+    let mut watched: Order = None;
     loop {
         let order = match &watched {
             None => orders.recv().map_err(RecvTimeoutError::from),
