@@ -1,6 +1,7 @@
 //! Stopping threads of another process for a moment.
 
 mod orders;
+mod pending;
 mod reaper;
 mod report;
 mod restart;
@@ -13,6 +14,7 @@ use nix::sys::signal::SigSet;
 
 use super::affinity::Affinity;
 use crate::Durations;
+use pending::{Pending, is_traced_by_us};
 use reaper::Reaper;
 use report::Report;
 pub use signals::block_child_signals;
@@ -22,23 +24,12 @@ pub(crate) use signals::unblock_child_signals;
 /// not run another instruction of the program before it stops, so its memory is still.
 const REPORT_WITHIN: Duration = Duration::from_micros(30);
 
-/// At the end late reports are waited for this long. On a busy machine it takes a thread some time to get a CPU; one that
-/// has ended and is not collected keeps its process from ending for its parent.
-const REPORT_AT_LAST: Duration = Duration::from_secs(5);
-
-/// A late report is looked for at least this often: another thread of ours may have taken the signal that tells of it.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
-
 /// A thread that was held this often, one time after the other and nobody else, is stayed attached to.
 const STAY_AFTER: u32 = 8;
 
 /// After something else than our own stop happened to a thread that we stayed attached to, none is stayed attached to
 /// for this long: a program that gets many signals must not have each of them pass through us.
 const REST: Duration = Duration::from_millis(20);
-
-/// A thread that does not report for so long may be ours no longer: the first one of a process, when another one runs
-/// another program in its place, goes without a word.
-const STILL_OURS: Duration = Duration::from_millis(20);
 
 /// Why a thread could not be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,14 +46,6 @@ struct Held {
     tid: u32,
     report: Report,
     since: Instant,
-}
-
-/// A thread that is let go as soon as it reports.
-#[derive(Debug, Clone, Copy)]
-struct Pending {
-    tid: u32,
-    /// When it is time to see whether it is still ours.
-    doubt: Instant,
 }
 
 /// Stops threads and lets them go. Between two holds nothing is attached: a thread that stays attached
@@ -202,11 +185,6 @@ impl Stopper {
         })
     }
 
-    /// From now on waits for a thread's report, to let it go then.
-    fn expect(&mut self, tid: u32) {
-        self.pending.push(Pending { tid, doubt: Instant::now() + STILL_OURS });
-    }
-
     /// Asks what a thread has to say. When it has ended, whatever it leaves behind is taken care of.
     fn report(&mut self, tid: u32) -> Report {
         let report = report::report(tid, self.is_child && self.pid == tid);
@@ -310,57 +288,6 @@ impl Stopper {
         }
         self.collect();
     }
-
-    /// The same until `deadline`, asleep in between. Returns at once when nothing is attached.
-    pub fn attend_until(&mut self, deadline: Instant) {
-        loop {
-            self.attend();
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || !self.is_attached() {
-                return;
-            }
-            signals::await_child_signal(&self.signals, left.min(LOOK_AGAIN));
-        }
-    }
-
-    /// Detaches the threads that have reported since. Returns whether all have.
-    pub fn collect(&mut self) -> bool {
-        for at in (0..self.pending.len()).rev() {
-            let Pending { tid, doubt } = self.pending[at];
-            let report = self.report(tid);
-            let mut gone = self.let_go(tid, report);
-            if !gone && doubt <= Instant::now() {
-                gone = !is_traced_by_us(tid);
-                self.pending[at].doubt = Instant::now() + STILL_OURS;
-            }
-            if gone {
-                self.pending.swap_remove(at);
-            }
-        }
-        self.pending.is_empty()
-    }
-
-    /// Lets all threads go and is attached to none. Waits for those that have been told to stop and have not yet, but not
-    /// for ever.
-    pub fn let_all_go(&mut self) {
-        let stays = std::mem::replace(&mut self.stays, false);
-        self.release();
-        self.stays = stays;
-        self.stay_no_longer();
-        self.collect_until(Instant::now() + REPORT_AT_LAST);
-    }
-
-    /// Waits until `deadline` at the latest for all threads that have not yet reported, so that none stands still
-    /// longer than it must. Returns at once when there is none.
-    pub fn collect_until(&mut self, deadline: Instant) {
-        while !self.collect() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            signals::await_child_signal(&self.signals, left.min(LOOK_AGAIN));
-        }
-    }
 }
 
 impl Drop for Stopper {
@@ -374,14 +301,6 @@ impl Drop for Stopper {
 fn is_ended(tid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{tid}/stat")).unwrap_or_default();
     stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with(['Z', 'X', 'x']))
-}
-
-/// True when a thread of ours is attached to a thread.
-fn is_traced_by_us(tid: u32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
-    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
-    // It names the thread that did it, which is the one that asks.
-    tracer.and_then(|tracer| tracer.trim().parse().ok()) == Some(nix::unistd::gettid().as_raw())
 }
 
 /// True when a process is our child, so that its status is wanted by ourselves.
