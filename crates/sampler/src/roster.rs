@@ -192,9 +192,9 @@ impl Roster {
         self.by_state.get(&state).copied()
     }
 
-    /// A member's lock, if there is one.
+    /// A member's lock, if there is one. (A list that could not be read to its end may have lost the member.)
     pub(crate) fn gil_of(&self, member: usize) -> Option<Gil> {
-        self.interpreters[self.members[member].interpreter].gil
+        self.interpreters.get(self.members.get(member)?.interpreter)?.gil
     }
 
     /// A member's thread state now; `None` when it is no longer that thread's.

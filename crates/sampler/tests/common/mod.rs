@@ -59,7 +59,7 @@ pub(crate) struct Seen {
 
 /// Short intervals: tests want many samples, not a light hand.
 pub(crate) fn options(mode: Mode) -> Options {
-    Options { interval: Duration::from_micros(100), mode, ..Options::default() }
+    Options { interval: Duration::from_micros(100), mode, max_overhead: 1.0, ..Options::default() }
 }
 
 /// A sampler and its one set of tables.

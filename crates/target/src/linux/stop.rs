@@ -132,14 +132,9 @@ impl Stopper {
             return Ok(());
         }
         if let Some(at) = self.pending.iter().position(|pending| pending.tid == tid) {
-            // Still on its way to the stop that it was told to make: its memory is as still as it gets.
-            self.pending.swap_remove(at);
-            let report = self.report(tid);
-            if report == Report::Ended {
-                return Err(Refusal::Gone);
-            }
-            self.held.push(Held { tid, report, since: Instant::now() });
-            return Ok(());
+            // Still on its way to the stop that it was told to make, perhaps just now.
+            let asked = self.pending.swap_remove(at).asked;
+            return self.await_stop(tid, Instant::now(), asked);
         }
         // A thread that is just ending says EPERM too.
         let refusal = |errno| if errno == Errno::ESRCH || is_ended(tid) { Refusal::Gone } else { Refusal::Denied };
@@ -151,22 +146,29 @@ impl Stopper {
         self.attached = None;
         let since = Instant::now();
         if let Err(errno) = orders::interrupt(tid) {
-            self.expect(tid);
+            self.expect(tid, since);
             self.collect();
             return Err(refusal(errno));
         }
-        let mut wait = None;
+        // Not a moment earlier: before the order it runs, however long it took us to give it.
+        self.await_stop(tid, since, Instant::now())
+    }
+
+    /// Waits until a thread that had been told to stop when it was `asked` can not move any more.
+    fn await_stop(&mut self, tid: u32, since: Instant, asked: Instant) -> Result<(), Refusal> {
+        let mut shared = None;
         loop {
-            match self.report(tid) {
+            let report = self.report(tid);
+            match report {
                 Report::Ended => return Err(Refusal::Gone),
-                Report::None if since.elapsed() < REPORT_WITHIN => {
-                    if !*wait.get_or_insert_with(|| !self.affinity.is_shared_with(tid, since)) {
-                        self.held.push(Held { tid, report: Report::None, since });
-                        return Ok(());
-                    }
+                // One that shares our only CPU does not run while we do.
+                Report::None
+                    if asked.elapsed() < REPORT_WITHIN
+                        && !*shared.get_or_insert_with(|| self.affinity.is_shared_with(tid, since)) =>
+                {
                     std::hint::spin_loop();
                 }
-                report => {
+                _ => {
                     self.held.push(Held { tid, report, since });
                     return Ok(());
                 }
@@ -194,7 +196,7 @@ impl Stopper {
             let held = self.held.iter().any(|held| held.tid == self.pid);
             let pending = self.pending.iter().any(|pending| pending.tid == self.pid);
             if !held && !pending && self.attached != Some(self.pid) {
-                self.expect(self.pid);
+                self.expect(self.pid, Instant::now());
             }
         }
         report
@@ -211,7 +213,7 @@ impl Stopper {
                 _ => self.still.add(since.elapsed()),
             }
             if !gone {
-                self.expect(tid);
+                self.expect(tid, since);
             }
         }
         if !self.pending.is_empty() {
@@ -269,7 +271,7 @@ impl Stopper {
         if let Some(tid) = self.attached.take() {
             // If it has ended, that is what it will report.
             let _ = orders::interrupt(tid);
-            self.expect(tid);
+            self.expect(tid, Instant::now());
         }
     }
 
@@ -282,7 +284,7 @@ impl Stopper {
                 self.attached = None;
                 self.rest_until = Some(Instant::now() + REST);
                 if !self.let_go(tid, report) {
-                    self.expect(tid);
+                    self.expect(tid, Instant::now());
                 }
             }
         }

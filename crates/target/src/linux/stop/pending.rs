@@ -19,14 +19,16 @@ const STILL_OURS: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pending {
     pub(super) tid: u32,
+    /// When it was told to stop, or later.
+    pub(super) asked: Instant,
     /// When it is time to see whether it is still ours.
     doubt: Instant,
 }
 
 impl Stopper {
     /// From now on waits for a thread's report, to let it go then.
-    pub(super) fn expect(&mut self, tid: u32) {
-        self.pending.push(Pending { tid, doubt: Instant::now() + STILL_OURS });
+    pub(super) fn expect(&mut self, tid: u32, asked: Instant) {
+        self.pending.push(Pending { tid, asked, doubt: Instant::now() + STILL_OURS });
     }
 
     /// The same until `deadline`, asleep in between. Returns at once when nothing is attached.
@@ -44,7 +46,7 @@ impl Stopper {
     /// Detaches the threads that have reported since. Returns whether all have.
     pub fn collect(&mut self) -> bool {
         for at in (0..self.pending.len()).rev() {
-            let Pending { tid, doubt } = self.pending[at];
+            let Pending { tid, doubt, .. } = self.pending[at];
             let report = self.report(tid);
             let mut gone = self.let_go(tid, report);
             if !gone && doubt <= Instant::now() {
