@@ -78,7 +78,16 @@ pub fn interpreters(reader: &mut Reader<'_>, layout: &Layout, runtime: Addr) -> 
     Ok(found)
 }
 
-fn gil(reader: &mut Reader<'_>, layout: &Layout, runtime: Addr, interpreter: Addr) -> Result<Option<Gil>, Unreadable> {
+/// The GIL of an interpreter; `None` where there is none in force, or not yet.
+///
+/// # Errors
+/// When it can not be read.
+pub fn gil(
+    reader: &mut Reader<'_>,
+    layout: &Layout,
+    runtime: Addr,
+    interpreter: Addr,
+) -> Result<Option<Gil>, Unreadable> {
     let place = |start: Addr, fields: layout::GilFields| -> Result<Gil, Unreadable> {
         Ok(Gil { last_holder: add(start, fields.last_holder)?, locked: add(start, fields.locked)? })
     };

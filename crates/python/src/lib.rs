@@ -16,7 +16,7 @@ mod stack;
 
 pub use code::{CodeObject, Fingerprint};
 pub use find::{Binary, NotPython, Python, find};
-pub use interpreters::{Gil, Interpreter, ThreadState, interpreters, thread_state, threads};
+pub use interpreters::{Gil, Interpreter, ThreadState, gil, interpreters, thread_state, threads};
 pub use lines::line_of;
 pub use names::thread_names;
 pub use object::Unreadable;

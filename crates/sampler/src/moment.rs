@@ -12,7 +12,7 @@ mod stop;
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::{Addr, LAST, Window};
-use py_spy_python::{Python, RawFrame, Reader, Stack, ThreadState, Unreadable, walk};
+use py_spy_python::{Gil, Python, RawFrame, Reader, Stack, ThreadState, Unreadable, walk};
 use py_spy_target::{CpuClock, Live, ProcessEnd, Slices, Stopper, Target, Tasks};
 use rustc_hash::FxHashMap;
 
@@ -24,6 +24,9 @@ use roots::Roots;
 /// From this interval down a thread that is stopped again and again is stayed attached to in between. What happens to it
 /// then is noticed at once, for the waits are as short.
 const STAY_ATTACHED_FROM: Duration = Duration::from_micros(500);
+
+/// A large odd number without a pattern (the golden ratio's digits), as hash functions use.
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Which threads' stacks are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +111,7 @@ pub(crate) struct Watch {
     looks: u64,
     epoch: u64,
     tids: Vec<u32>,
+    gils: Vec<Option<Gil>>,
     /// What [`Watch::gils_rest`] saw last of each GIL.
     at_rest: Vec<Option<(Addr, Option<Slices>)>>,
     wanted: Vec<usize>,
@@ -163,7 +167,8 @@ impl Watch {
         let tasks = Tasks::of(target.pid)?;
         let mut stopper = Stopper::new(target.pid);
         stopper.restart_calls(options.restart_calls);
-        stopper.stay_attached(options.interval <= STAY_ATTACHED_FROM);
+        // A program that is traced by somebody without the right to trace all gains no privilege by an exec (`sudo`).
+        stopper.stay_attached(options.interval <= STAY_ATTACHED_FROM && target.permission().can_trace);
         Ok(Watch {
             clock: CpuClock::of(target.pid),
             end: ProcessEnd::of(target.pid),
@@ -184,6 +189,7 @@ impl Watch {
             looks: 0,
             epoch: 0,
             tids: Vec::new(),
+            gils: Vec::new(),
             at_rest: Vec::new(),
             wanted: Vec::new(),
             unknown: 0,
@@ -267,9 +273,18 @@ impl Watch {
     fn code_epoch(&mut self) -> u64 {
         let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
         let Some(offset) = self.python.layout.interpreter.code_generation else { return self.looks };
-        let each = self.roster.interpreters.iter().map(|i| reader.word(i.at.wrapping_add(u64::from(offset))));
-        // An odd one out is as good as a new one.
-        each.sum::<Result<u64, _>>().unwrap_or(u64::MAX - self.looks)
+        let mut epoch = 0_u64;
+        for interpreter in &self.roster.interpreters {
+            let Ok(count) = reader.word(interpreter.at.wrapping_add(u64::from(offset))) else {
+                // An odd one out is as good as a new one.
+                return u64::MAX - self.looks;
+            };
+            // No sum: one interpreter may have ended and another one have counted as far.
+            for part in [interpreter.id, count] {
+                epoch = (epoch.rotate_left(5) ^ part).wrapping_mul(MIX);
+            }
+        }
+        epoch
     }
 
     /// Writes down which members are wanted.

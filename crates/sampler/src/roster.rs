@@ -2,7 +2,7 @@
 
 use py_spy_address_space::Addr;
 use py_spy_python::layout::{FrameSlot, Layout};
-use py_spy_python::{Gil, Interpreter, Reader, ThreadState, Unreadable, interpreters, thread_state, threads};
+use py_spy_python::{Gil, Interpreter, Reader, ThreadState, Unreadable, gil, interpreters, thread_state, threads};
 use py_spy_target::{Target, Tasks};
 use rustc_hash::FxHashMap;
 
@@ -89,7 +89,10 @@ impl Roster {
         }
         for interpreter in &self.interpreters {
             let head = interpreter.at.wrapping_add(u64::from(layout.interpreter.threads_head));
-            if reader.word(head)? != interpreter.threads_head {
+            // A lock may be made after its interpreter, and in free-threaded builds come into force and go.
+            if reader.word(head)? != interpreter.threads_head
+                || gil(reader, layout, runtime, interpreter.at)? != interpreter.gil
+            {
                 return Ok(false);
             }
         }

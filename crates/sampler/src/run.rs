@@ -27,6 +27,9 @@ const DOUBT_PROGRAM: Duration = Duration::from_millis(10);
 /// In a pause it is seen this often whether it is over.
 const LOOK_UP_PAUSE: Duration = Duration::from_millis(1);
 
+/// When a stop took longer than this we were ourselves stopped or without a CPU, and the rest of it is not made up for.
+const MOST_TO_MAKE_UP: Duration = Duration::from_millis(100);
+
 /// Of so many threads each one's count is read at every tick; of more only when the clock of their process or a GIL moves.
 const FEW_THREADS: usize = 8;
 
@@ -102,8 +105,6 @@ impl Run<'_> {
                 alive = self.wait(deadline);
                 alive && !self.control.stop.load(Relaxed) && !self.control.pause.load(Relaxed)
             });
-            self.control.missed.fetch_add(slot.skipped - slot.held_back, Relaxed);
-            self.control.held_back.fetch_add(slot.held_back, Relaxed);
             if self.control.stop.load(Relaxed) {
                 return End::Stopped;
             }
@@ -113,6 +114,8 @@ impl Run<'_> {
             if over {
                 return End::Duration;
             }
+            self.control.missed.fetch_add(slot.skipped - slot.held_back, Relaxed);
+            self.control.held_back.fetch_add(slot.held_back, Relaxed);
             if self.control.pause.load(Relaxed) {
                 add(&self.control.missed, 1);
                 self.pause();
@@ -125,6 +128,7 @@ impl Run<'_> {
             // For each instant that threads stood still they are to run undisturbed for some more. For how long is at
             // random around that: always the same would be a period that the program may have too.
             let stood = self.watch.stopper.still().total().saturating_sub(stood);
+            let stood = stood.min(MOST_TO_MAKE_UP);
             let undisturbed = stood.as_secs_f64() * (1.0 / self.options.max_overhead - 1.0) * clock.about_one();
             self.not_before = (!stood.is_zero()).then(|| Instant::now() + Duration::from_secs_f64(undisturbed));
         }
@@ -206,7 +210,13 @@ impl Run<'_> {
         let now = Instant::now();
         if self.watch.tasks.is_stale() || self.refresh_at.is_none_or(|at| at <= now) {
             self.refresh_at = Some(now + REFRESH_TASKS);
-            self.watch.tasks.refresh().ok()?;
+            if let Err(why) = self.watch.tasks.refresh() {
+                // Of a process that is there the list may not be readable just now: we may have too many files open.
+                if !self.watch.target.is_alive() {
+                    return None;
+                }
+                log::debug!("the list of threads could not be read: {why}");
+            }
         }
         // Another program may have the same addresses, and threads like those before.
         if self.doubt_at.is_none_or(|at| at <= now) {

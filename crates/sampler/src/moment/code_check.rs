@@ -5,6 +5,8 @@
 //! code object is there before and after, it was there in between. If it is a new one, or another than before, nothing is
 //! certain: the moment is taken again, and this time the thread waits until its code objects have been looked at.
 
+use std::time::{Duration, Instant};
+
 use py_spy_python::{Reader, Unreadable};
 
 use super::Watch;
@@ -14,9 +16,13 @@ use super::Watch;
 const CAREFUL_AFTER_NEW: u32 = 4;
 const CAREFUL_AFTER_OTHER: u32 = 1000;
 
+/// A look at the code objects that comes so late is of no use: meanwhile one may have gone and an equal one come.
+const TOO_LATE: Duration = Duration::from_micros(200);
+
 impl Watch {
     /// Looks at the code objects of the moment's frames from `first` on. True when all were known and are what they were.
     pub(super) fn codes_are_known(&mut self, first: usize, epoch: u64) -> bool {
+        let released = Instant::now();
         let frames = &self.moment.frames[first..];
         let codes = || frames.iter().filter(|frame| !frame.shim).map(|frame| frame.code);
         if codes().all(|code| self.codes.is_checked(code, epoch)) {
@@ -36,7 +42,8 @@ impl Watch {
         } else if self.codes.len() != count || !readable {
             self.careful = self.careful.max(CAREFUL_AFTER_NEW);
         }
-        readable && self.codes.replaced == replaced && self.codes.len() == count
+        let prompt = released.elapsed() < TOO_LATE;
+        prompt && readable && self.codes.replaced == replaced && self.codes.len() == count
     }
 
     /// Makes sure that the code objects on the moment's frames from `first` on are the ones that are known by their

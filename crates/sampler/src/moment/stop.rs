@@ -11,8 +11,8 @@ mod still;
 
 use std::time::{Duration, Instant};
 
-use py_spy_address_space::{Addr, Memory, Span, read_u64};
-use py_spy_python::{Gil, Stack, Unreadable};
+use py_spy_address_space::{Addr, LAST, Memory, Span, read_u64};
+use py_spy_python::{Gil, Reader, Stack, Unreadable};
 
 use super::{Part, Wanted, Watch};
 use still::Still;
@@ -93,11 +93,9 @@ impl Watch {
         }
         for _ in 0..MAX_ROSTERS {
             self.moment.clear();
-            // A look may read the lists again: what it adds is looked at in its turn, what it takes away is no longer there.
-            let mut index = 0;
-            while let Some(&gil) = self.roster.gils.get(index) {
-                index += 1;
-                let look = match gil {
+            self.gils.clone_from(&self.roster.gils);
+            for index in 0..self.gils.len() {
+                let look = match self.gils[index] {
                     Some(gil) => self.take_under(gil, wanted)?,
                     None => self.take_free(wanted)?,
                 };
@@ -106,7 +104,10 @@ impl Watch {
                     return self.take_nonblocking(wanted);
                 }
             }
-            if !self.moment.mixed {
+            // A look may have read the lists again: then others may have to be looked at, and what the parts say of members
+            // is not to be trusted.
+            let lists_stand = self.moment.parts.is_empty() || self.moment.roster == self.roster.version;
+            if !self.moment.mixed && lists_stand && self.gils == self.roster.gils {
                 return Ok(());
             }
             self.effort.retries += 1;
@@ -254,6 +255,10 @@ impl Watch {
             return Ok(Look::Moved);
         }
         let (named, locked) = words(bytes);
+        if !self.is_owner_still(named, still)? {
+            self.roster.doubt();
+            return Ok(Look::Moved);
+        }
         let state = self.roster.at(named);
         self.choose(wanted, |member| locked && Some(member) == state);
         self.epoch = self.code_epoch();
@@ -285,6 +290,19 @@ impl Watch {
             return Ok(Look::Moved);
         }
         Ok(if whole || plan.last { Look::True } else { Look::Cut })
+    }
+
+    /// True when the thread that is kept still is the one whose state is at this address in this copy: a state may have
+    /// been freed, and another thread's be where it was.
+    fn is_owner_still(&mut self, holder: Addr, still: Still) -> Result<bool, Unreadable> {
+        let tid = match still {
+            Still::Held(tid) | Still::Asleep(tid, _) => tid,
+            Still::Nobody => return Ok(self.roster.at(holder).is_none()),
+        };
+        let Some(member) = self.roster.at(holder) else { return Ok(false) };
+        let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
+        let state = self.roster.state(member, &mut reader, &self.python.layout)?;
+        Ok(state.is_some() && self.roster.members[member].tid == Some(tid))
     }
 
     /// Walks one member's frames. Returns false when the chain does not reach its root or can not be followed; with

@@ -134,6 +134,7 @@ impl Stopper {
         if let Some(at) = self.pending.iter().position(|pending| pending.tid == tid) {
             // Still on its way to the stop that it was told to make, perhaps just now.
             let asked = self.pending.swap_remove(at).asked;
+            self.stay_no_longer();
             return self.await_stop(tid, Instant::now(), asked);
         }
         // A thread that is just ending says EPERM too.
@@ -223,9 +224,10 @@ impl Stopper {
 
     /// Decides whether a thread that is let go stays attached.
     fn stays_with(&mut self, tid: u32, report: Report, now: Instant) -> bool {
-        self.in_a_row = if self.in_a_row.0 == tid { (tid, self.in_a_row.1.saturating_add(1)) } else { (tid, 1) };
+        let before = if self.in_a_row.0 == tid { self.in_a_row.1 } else { 0 };
+        self.in_a_row = (tid, if report == Report::Stopped { before.saturating_add(1) } else { 0 });
         self.stays
-            && report == Report::Stopped
+            && self.attached.is_none()
             && self.in_a_row.1 >= STAY_AFTER
             && self.rest_until.take_if(|until| *until <= now).is_none()
             && self.rest_until.is_none()
@@ -301,8 +303,15 @@ impl Drop for Stopper {
 
 /// True when a thread has ended, whether or not somebody has taken note.
 fn is_ended(tid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{tid}/stat")).unwrap_or_default();
-    stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with(['Z', 'X', 'x']))
+    match std::fs::read_to_string(format!("/proc/{tid}/stat")) {
+        Ok(stat) => stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with(['Z', 'X', 'x'])),
+        Err(why) => is_gone(&why),
+    }
+}
+
+/// True for what the files of a thread that is no more say; there may be other reasons why they can not be read.
+fn is_gone(why: &std::io::Error) -> bool {
+    matches!(why.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
 }
 
 /// True when a process is our child, so that its status is wanted by ourselves.

@@ -42,8 +42,12 @@ impl TaskState {
 struct Task {
     schedstat: Option<File>,
     stat: Option<File>,
+    syscall: Option<File>,
     slices: Slices,
     state: TaskState,
+    /// The state was the same at two looks with the same counts. A thread on a CPU says that it sleeps for an instant
+    /// before it knows whether it has to (`set_current_state` in the kernel's `include/linux/sched.h`).
+    sure: bool,
 }
 
 /// `/proc/PID/task/TID/schedstat`: CPU time, time spent waiting for a CPU, times put on one. The same text twice means
@@ -144,12 +148,15 @@ impl Tasks {
 
     /// Looks at the list of threads again.
     pub fn relist(&mut self) -> std::io::Result<()> {
+        let entries = std::fs::read_dir(&self.folder)?.collect::<Result<Vec<_>, _>>()?;
         let mut known = std::mem::take(&mut self.known);
-        for entry in std::fs::read_dir(&self.folder)? {
-            let Some(tid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        for entry in entries {
+            let Some(tid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             let task = known.remove(&tid).unwrap_or(Task {
                 schedstat: None,
                 stat: None,
+                syscall: None,
+                sure: false,
                 slices: Slices::NONE,
                 state: TaskState::Running,
             });
@@ -176,11 +183,12 @@ impl Tasks {
         for (&tid, task) in &mut self.known {
             let slices = task.read_slices(&self.folder, tid);
             let same = slices.is_some_and(|slices| slices == task.slices && slices.are_counted());
-            let state = match task.state {
-                TaskState::Traced => task.read_state(&self.folder, tid),
-                state if same => Some(state),
+            let before = task.state;
+            let state = match before {
+                state if same && (task.sure || state == TaskState::Running) => Some(state),
                 _ => task.read_state(&self.folder, tid),
             };
+            task.sure = same && before != TaskState::Traced && state == Some(before);
             task.slices = slices.unwrap_or(Slices::NONE);
             let runs = match state {
                 Some(TaskState::Running) => true,
@@ -211,11 +219,21 @@ impl Tasks {
         state
     }
 
-    /// What the scheduler has counted for a thread; `None` when it is gone.
+    /// What the scheduler has counted for a thread; `None` when it is gone, or the kernel does not count.
     pub fn slices(&mut self, tid: u32) -> Option<Slices> {
         let slices = self.known.get_mut(&tid).and_then(|task| task.read_slices(&self.folder, tid));
         self.stale |= slices.is_none();
-        slices
+        slices.filter(Slices::are_counted)
+    }
+
+    /// True when a thread is certain not to be on a CPU, nor about to be. Its state alone does not tell: a thread that
+    /// is about to sleep says so before it has left its CPU, and may think better of it. (`/proc/PID/task/TID/syscall`, for
+    /// which the kernel sees to it that the thread is inactive: `task_current_syscall` in `lib/syscall.c`.)
+    pub fn is_off_cpu(&mut self, tid: u32) -> bool {
+        let Some(task) = self.known.get_mut(&tid) else { return false };
+        let mut text = [0; 256];
+        let read = read_kept(&mut task.syscall, &self.folder, tid, "syscall", &mut text);
+        read.is_some_and(|len| !text[..len].starts_with(b"running"))
     }
 }
 
@@ -253,7 +271,12 @@ fn read_kept(
     if kept.is_none() {
         *kept = File::open(folder.join(tid.to_string()).join(name)).ok();
     }
-    kept.as_ref()?.read_at(into, 0).ok().filter(|&len| len > 0)
+    let read = kept.as_ref()?.read_at(into, 0).ok().filter(|&len| len > 0);
+    if read.is_none() {
+        // The next thread with this id has files of its own.
+        *kept = None;
+    }
+    read
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl Watch {
         }
         whole &= !careful || self.learn_codes(first, self.epoch).is_ok();
         Ok(match still {
-            Still::Asleep(tid, before) if self.tasks.slices(tid) != before => Look::Moved,
+            Still::Asleep(tid, before) if before.is_none() || self.tasks.slices(tid) != before => Look::Moved,
             _ if whole => Look::True,
             Still::Held(_) => Look::Cut,
             Still::Asleep(..) | Still::Nobody => Look::Moved,

@@ -45,11 +45,15 @@ impl Watch {
     }
 
     pub(super) fn keep_thread_still(&mut self, tid: u32, pressing: bool) -> Result<Still, Look> {
-        // First what was counted, then the state: if it wakes between the two it will have been counted once more.
+        // First what was counted, then the state: if it wakes after that it will have been counted once more.
         let slices = self.tasks.slices(tid);
         match self.tasks.state(tid) {
             None => Err(Look::Moved),
-            Some(TaskState::Sleeping | TaskState::DiskSleep) if !pressing => Ok(Still::Asleep(tid, slices)),
+            Some(TaskState::Sleeping | TaskState::DiskSleep)
+                if !pressing && slices.is_some() && self.tasks.is_off_cpu(tid) =>
+            {
+                Ok(Still::Asleep(tid, slices))
+            }
             // A thread that we have not yet let go is stopped already.
             Some(TaskState::Running | TaskState::Traced | TaskState::Sleeping | TaskState::DiskSleep) => self.hold(tid),
             Some(_) => Ok(Still::Asleep(tid, slices)),

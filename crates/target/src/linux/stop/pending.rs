@@ -85,7 +85,10 @@ impl Stopper {
 
 /// True when a thread of ours is attached to a thread.
 pub(super) fn is_traced_by_us(tid: u32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    let status = match std::fs::read_to_string(format!("/proc/{tid}/status")) {
+        Ok(status) => status,
+        Err(why) => return !super::is_gone(&why),
+    };
     let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
     // It names the thread that did it, which is the one that asks.
     tracer.and_then(|tracer| tracer.trim().parse().ok()) == Some(nix::unistd::gettid().as_raw())
