@@ -111,6 +111,8 @@ pub(crate) struct Watch {
     looks: u64,
     epoch: u64,
     tids: Vec<u32>,
+    /// The thread that was stopped last.
+    last_held: u32,
     gils: Vec<Option<Gil>>,
     /// What [`Watch::gils_rest`] saw last of each GIL.
     at_rest: Vec<Option<(Addr, Option<Slices>)>>,
@@ -189,6 +191,7 @@ impl Watch {
             looks: 0,
             epoch: 0,
             tids: Vec::new(),
+            last_held: 0,
             gils: Vec::new(),
             at_rest: Vec::new(),
             wanted: Vec::new(),

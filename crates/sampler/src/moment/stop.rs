@@ -34,6 +34,9 @@ const MAX_CUT_TRIES: u32 = 8;
 /// with a SIGTRAP that kills it if we are killed in between.)
 const LET_RUN: Duration = Duration::from_micros(20);
 
+/// On a busy machine it may take this long until it has a CPU.
+const LET_RUN_WITHIN: Duration = Duration::from_millis(20);
+
 /// Moments in a row at which nobody knew the GIL's holder, before we give up to stop it: its thread's id can not be told
 /// (an old CPython with an unknown C library, or another PID namespace).
 const MAX_UNKNOWN: u32 = 10;
@@ -190,11 +193,19 @@ impl Watch {
         }
     }
 
-    /// Lets the held threads go for a moment.
+    /// Lets the held threads go until the one held last has run for a moment. One that has no CPU just now gets nowhere
+    /// before it has one.
     pub(super) fn let_run(&mut self) {
+        let before = self.tasks.slices(self.last_held);
         self.stopper.release();
-        self.stopper.collect_until(Instant::now() + LET_RUN);
-        std::thread::sleep(LET_RUN);
+        let end = Instant::now() + LET_RUN_WITHIN;
+        loop {
+            self.stopper.collect_until(Instant::now() + LET_RUN);
+            std::thread::sleep(LET_RUN);
+            if self.tasks.slices(self.last_held) != before || Instant::now() >= end {
+                break;
+            }
+        }
     }
 
     /// Keeps the holder from moving and copies.
@@ -284,12 +295,27 @@ impl Watch {
         if now != holder || named != holder {
             return Ok(Look::Moved);
         }
+        if still == Still::Nobody && !self.lists_stand()? {
+            return Ok(Look::Moved);
+        }
         if let Still::Asleep(tid, before) = still
             && (before.is_none() || self.tasks.slices(tid) != before)
         {
             return Ok(Look::Moved);
         }
         Ok(if whole || plan.last { Look::True } else { Look::Cut })
+    }
+
+    /// True when no thread state has come since the lists were read. One that comes may lie where that of the last holder
+    /// lay, and take the GIL without a trace.
+    fn lists_stand(&self) -> Result<bool, Unreadable> {
+        let head = u64::from(self.python.layout.interpreter.threads_head);
+        for interpreter in &self.roster.interpreters {
+            if read_u64(&self.memory, interpreter.at.wrapping_add(head))? != interpreter.threads_head {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// True when the thread that is kept still is the one whose state is at this address in this copy: a state may have

@@ -62,6 +62,7 @@ impl Watch {
 
     /// Stops a thread.
     pub(super) fn hold(&mut self, tid: u32) -> Result<Still, Look> {
+        self.last_held = tid;
         match self.stopper.hold(tid) {
             Ok(()) => {
                 self.effort.stops += 1;
