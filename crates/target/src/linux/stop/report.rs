@@ -21,11 +21,17 @@ pub(super) enum Report {
 /// Asks, without waiting, whether an attached thread has stopped or ended. With `keep` a thread that ended is not
 /// reaped.
 pub(super) fn report(tid: u32, keep: bool) -> Report {
-    // Both in one question: a stop of an attached thread is told whatever is asked for, and only once.
-    let flags = libc::WNOHANG | libc::WSTOPPED | libc::WEXITED | libc::__WALL | if keep { libc::WNOWAIT } else { 0 };
-    match wait(tid, flags) {
+    // Both in one question: a stop of an attached thread is told whatever is asked for. It is only looked at (WNOWAIT):
+    // with a report that was taken goes the signal that was on its way, if we are killed before we have handed it on.
+    match wait(tid, libc::WNOHANG | libc::WSTOPPED | libc::WEXITED | libc::WNOWAIT | libc::__WALL) {
         Ok(None) => Report::None,
-        Ok(Some((libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED, _))) | Err(_) => Report::Ended,
+        Ok(Some((libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED, _))) => {
+            if !keep {
+                take_note_of_end(tid);
+            }
+            Report::Ended
+        }
+        Err(_) => Report::Ended,
         // A stop that is no signal's has an event in the second byte, and then the signal says which stop it is.
         Ok(Some((_, status))) => match (status >> 8, status & 0xff) {
             (0, signal) => Report::Signal(signal),
