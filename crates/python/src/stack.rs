@@ -1,5 +1,7 @@
 //! The frames of one thread: the one walker for all versions.
 
+mod again;
+
 use py_spy_address_space::{Addr, Fault, Memory, PAGE, Window};
 
 use crate::circle::Circle;
@@ -9,6 +11,8 @@ use crate::object::{Unreadable, half, word};
 /// Frames of one thread; a chain that is longer is taken for an endless one. The interpreter's own default limit is
 /// 1,000, and a frame has some 100 bytes.
 const MAX_FRAMES: usize = 1 << 21;
+
+pub use again::walk_again;
 
 /// This tick's copy, and the memory to turn to for what it does not have.
 pub struct Reader<'a> {
@@ -36,6 +40,11 @@ impl<'a> Reader<'a> {
     /// The page that starts at an address.
     pub fn page(&mut self, start: Addr) -> Result<&[u8; PAGE], Fault> {
         self.window.page(self.memory, self.copy, start)
+    }
+
+    /// The page that starts at an address, in another copy and in this one.
+    fn pair(&mut self, other: usize, start: Addr) -> Result<[&[u8; PAGE]; 2], Fault> {
+        self.window.pair(self.memory, [other, self.copy], start)
     }
 
     /// Reads a word.
@@ -131,16 +140,22 @@ impl Steps<'_> {
         let layout = &self.layout.frame;
         let (frame, previous) = parse(layout, self.layout.code.bytecode, at, bytes);
         if previous == 0 {
-            self.root = is_root(layout, bytes) && self.base.is_none_or(|base| at == base);
+            self.root = is_root(layout, bytes) && self.may_end_at(at);
         }
         if let Entry::BelowShim { .. } = layout.entry
-            && frame.shim
             && let Some(callee) = self.frames[self.first..].last_mut()
         {
-            callee.entry = true;
+            callee.entry = frame.shim;
         }
         self.frames.push(frame);
         Ok(previous)
+    }
+}
+
+impl Steps<'_> {
+    /// True when the outermost frame may be there.
+    fn may_end_at(&self, at: Addr) -> bool {
+        self.base.is_none_or(|base| at == base)
     }
 }
 

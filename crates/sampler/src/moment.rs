@@ -11,7 +11,7 @@ mod stop;
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::{Addr, LAST, Window};
-use py_spy_python::{Python, RawFrame, Reader, Stack, ThreadState, Unreadable, walk};
+use py_spy_python::{Python, RawFrame, Reader, Stack, ThreadState, Unreadable, walk, walk_again};
 use py_spy_target::{CpuClock, Live, ProcessEnd, Stopper, Target, Tasks};
 use rustc_hash::FxHashMap;
 
@@ -289,11 +289,27 @@ impl Watch {
         member: usize,
         frames: &mut Vec<RawFrame>,
     ) -> Result<Option<(ThreadState, Stack)>, Unreadable> {
+        Ok(self.walk_like(copy, member, &[], frames)?.map(|(state, stack, _)| (state, stack)))
+    }
+
+    /// The same where the first copy's frames are known, and how many of these frames are the same there, from the root on.
+    fn walk_like(
+        &mut self,
+        copy: usize,
+        member: usize,
+        of_first: &[RawFrame],
+        frames: &mut Vec<RawFrame>,
+    ) -> Result<Option<(ThreadState, Stack, usize)>, Unreadable> {
         let layout = &self.python.layout;
+        self.window.begin();
         let mut reader = Reader::new(&mut self.window, &self.memory, copy);
         let Some(state) = self.roster.state(member, &mut reader, layout)? else { return Ok(None) };
-        let stack = walk(&mut reader, layout, state.frame, state.base, frames)?;
-        Ok(Some((state, stack)))
+        let (stack, shared) = if of_first.is_empty() {
+            (walk(&mut reader, layout, state.frame, state.base, frames)?, 0)
+        } else {
+            walk_again(&mut reader, layout, (state.frame, state.base), (0, of_first), frames)?
+        };
+        Ok(Some((state, stack, shared)))
     }
 }
 
