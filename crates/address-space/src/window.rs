@@ -18,7 +18,7 @@ const FORGET_AFTER: u32 = 64;
 const FORGET_ONCE_AFTER: u32 = 2;
 
 /// Pages along a chain of which there are all copies.
-const NEAR: u32 = 4;
+const NEAR: u32 = 2;
 
 /// The most pages that are asked for again: 256 MiB, a stack of some million frames.
 const MAX_PAGES: usize = 1 << 16;

@@ -98,6 +98,9 @@ pub fn walk(
     let mut steps = Steps { layout, base, frames, first, circle: Circle::default(), root: true };
     let mut next = innermost;
     while next != 0 {
+        if steps.ends_at(next) {
+            break;
+        }
         let offset = page_offset(next);
         if offset + size > PAGE {
             let bytes = reader.view(next, &mut scratch[..size])?;
@@ -107,7 +110,7 @@ pub fn walk(
         // Most frames lie beside their callers: all of those in one page are followed at once.
         let start = next - offset as Addr;
         let page = reader.page(start)?;
-        while next != 0 && next.wrapping_sub(start) <= (PAGE - size) as Addr {
+        while next != 0 && next.wrapping_sub(start) <= (PAGE - size) as Addr && Some(next) != base {
             let offset = page_offset(next);
             next = steps.take(next, &page[offset..offset + size])?;
         }
@@ -142,17 +145,34 @@ impl Steps<'_> {
         if previous == 0 {
             self.root = is_root(layout, bytes) && self.may_end_at(at);
         }
-        if let Entry::BelowShim { .. } = layout.entry
-            && let Some(callee) = self.frames[self.first..].last_mut()
-        {
-            callee.entry = frame.shim;
-        }
+        self.calls(frame.shim);
         self.frames.push(frame);
         Ok(previous)
     }
 }
 
 impl Steps<'_> {
+    /// The frame taken last was called by such a frame.
+    fn calls(&mut self, shim: bool) {
+        if let Entry::BelowShim { .. } = self.layout.frame.entry
+            && let Some(callee) = self.frames[self.first..].last_mut()
+        {
+            callee.entry = shim;
+        }
+    }
+
+    /// True when that is where the thread state says that the outermost frame is, which is taken then. It is not read: it
+    /// is in a page by itself in each copy, and nobody runs in it.
+    fn ends_at(&mut self, at: Addr) -> bool {
+        let ends = self.base == Some(at);
+        if ends {
+            self.calls(true);
+            self.frames.push(RawFrame { at, code: 0, position: 0, entry: false, shim: true, left: false });
+            self.root = true;
+        }
+        ends
+    }
+
     /// True when the outermost frame may be there.
     fn may_end_at(&self, at: Addr) -> bool {
         self.base.is_none_or(|base| at == base)

@@ -113,10 +113,14 @@ impl Order {
     }
 
     /// Puts a slot's page at the end, in place of these copies of it.
+    ///
+    /// Where the order turns, one copy is the last of this one and the first of the next: two reads side by side tell no more.
     fn place(&mut self, slot: u32, copies: std::ops::Range<usize>) {
-        let page = self.sequence.len() as u32;
+        if self.sequence.last() != Some(&slot) {
+            self.sequence.push(slot);
+        }
+        let page = self.sequence.len() as u32 - 1;
         let first = slot as usize * self.copies;
         self.pages[first + copies.start..first + copies.end].fill(page);
-        self.sequence.push(slot);
     }
 }

@@ -28,10 +28,18 @@ pub fn walk_again(
     let size = (layout.frame.size as usize).min(Frame::MAX_SIZE as usize);
     let mut scratch = [0; Frame::MAX_SIZE as usize];
     let mut steps = Steps { layout, base, frames, first, circle: Circle::default(), root: true };
-    let mut known = known;
+    // The outermost frame is not read where the thread state says where it is.
+    let (mut known, end) = match known.split_last() {
+        Some((last, callees)) if base == Some(last.at) => (callees, last.at),
+        _ => (known, 0),
+    };
     let mut shared = 0;
     let mut next = innermost;
     while next != 0 {
+        if steps.ends_at(next) {
+            shared += usize::from(next == end);
+            break;
+        }
         shared = 0;
         if let Some(skip) = known.iter().take(NEAR).position(|frame| frame.at == next) {
             known = &known[skip..];
@@ -40,7 +48,7 @@ pub fn walk_again(
             steps.adopt(run)?;
             known = rest;
             if let Some(last) = run.last() {
-                next = rest.first().map_or(0, |frame| frame.at);
+                next = rest.first().map_or(end, |frame| frame.at);
                 steps.root = steps.may_end_at(last.at);
                 continue;
             }
@@ -58,11 +66,7 @@ impl Steps<'_> {
         if self.frames.len() - self.first + run.len() > MAX_FRAMES {
             return Err(Unreadable::Nonsense("a chain of frames", head.at));
         }
-        if let Entry::BelowShim { .. } = self.layout.frame.entry
-            && let Some(callee) = self.frames[self.first..].last_mut()
-        {
-            callee.entry = head.shim;
-        }
+        self.calls(head.shim);
         self.frames.extend_from_slice(run);
         Ok(())
     }
