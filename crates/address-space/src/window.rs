@@ -17,9 +17,6 @@ const FORGET_AFTER: u32 = 64;
 /// for the copy must not wait for them long.
 const FORGET_ONCE_AFTER: u32 = 2;
 
-/// Pages along a chain of which there are all copies.
-const NEAR: u32 = 2;
-
 /// The most pages that are asked for again: 256 MiB, a stack of some million frames.
 const MAX_PAGES: usize = 1 << 16;
 
@@ -37,7 +34,7 @@ pub const LAST: usize = usize::MAX;
 /// Every other copy is read backwards: a program that goes through its states at the pace of the copies would else show
 /// each page in one state, in all of them the same, and no two of them at one time. The other way round it can not.
 ///
-/// Of what lies far along a chain (`NEAR`) there are only the first copy and the last, with all copies of what is near
+/// Of what lies far along a chain there are only the first copy and the last, with all copies of what is near
 /// between them: see [`Window::begin`].
 #[derive(Debug)]
 pub struct Window {
@@ -46,9 +43,9 @@ pub struct Window {
     order: Order,
     /// Pages looked at in several copies in this tick.
     looked: u32,
-    /// Chains begun so far, and pages looked at along the last one.
+    /// Chains begun so far, and how many of the next pages along the last one are near.
     chain: u32,
-    depth: u32,
+    near: u32,
     /// A page that there are only two copies of was near this time.
     neared: bool,
     /// The pages in the order of `order`; pages read singly are at the end, `copies` pages each.
@@ -82,7 +79,7 @@ impl Window {
             order: Order::default(),
             looked: 0,
             chain: 1,
-            depth: 0,
+            near: u32::MAX,
             neared: false,
             bytes: Vec::new(),
             index: FxHashMap::default(),
@@ -110,12 +107,12 @@ impl Window {
         self.neared || !self.singles.is_empty()
     }
 
-    /// From here on pages are looked at along a new chain, such as a stack: the first are near. For a page that is far
+    /// From here on pages are looked at along a new chain, such as a stack; the first so many are near. For a page that is far
     /// along a stack to change, the program must have come back through those before it, and of those there are all
     /// copies; and its own two copies are the first and the last of all.
-    pub fn begin(&mut self) {
+    pub fn begin(&mut self, near: u32) {
         self.chain = self.chain.wrapping_add(1);
-        self.depth = 0;
+        self.near = near;
         self.last.0 = NOWHERE;
     }
 
@@ -235,11 +232,11 @@ impl Window {
             }
             if known.chain != self.chain {
                 known.chain = self.chain;
-                if self.depth < NEAR {
+                if self.near > 0 {
                     known.near = self.tick;
                     self.neared |= known.far;
+                    self.near -= 1;
                 }
-                self.depth += 1;
             }
         }
         self.last = (page, copy, at * PAGE);

@@ -27,6 +27,11 @@ impl<'a> Reader<'a> {
         Reader { window, memory, copy }
     }
 
+    /// From here on a chain is followed; see [`Window::begin`].
+    pub fn begin(&mut self, near: u32) {
+        self.window.begin(near);
+    }
+
     /// Fills `into`.
     pub fn read(&mut self, at: Addr, into: &mut [u8]) -> Result<(), Fault> {
         self.window.read(self.memory, self.copy, at, into)

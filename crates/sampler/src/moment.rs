@@ -24,6 +24,10 @@ use roots::Roots;
 /// then is noticed at once, for the waits are as short.
 const STAY_ATTACHED_FROM: Duration = Duration::from_micros(500);
 
+/// Pages with the innermost frames of which there are all copies, where there are several. With one the share of stacks
+/// that never stood grows tenfold in programs that do nothing but call and return, with more it stays as it is.
+const NEAR_PAGES: u32 = 2;
+
 /// Which threads' stacks are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted<'a> {
@@ -301,9 +305,10 @@ impl Watch {
         frames: &mut Vec<RawFrame>,
     ) -> Result<Option<(ThreadState, Stack, usize)>, Unreadable> {
         let layout = &self.python.layout;
-        self.window.begin();
+        self.window.begin(u32::MAX);
         let mut reader = Reader::new(&mut self.window, &self.memory, copy);
         let Some(state) = self.roster.state(member, &mut reader, layout)? else { return Ok(None) };
+        reader.begin(NEAR_PAGES);
         let (stack, shared) = if of_first.is_empty() {
             (walk(&mut reader, layout, state.frame, state.base, frames)?, 0)
         } else {

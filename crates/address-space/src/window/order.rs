@@ -114,9 +114,10 @@ impl Order {
 
     /// Puts a slot's page at the end, in place of these copies of it.
     ///
-    /// Where the order turns, one copy is the last of this one and the first of the next: two reads side by side tell no more.
+    /// Where an even copy begins at what the one before it has ended at, one read is both. That is where all chains begin,
+    /// and changes with whatever comes next; at the other ends two reads side by side do tell what moved between them.
     fn place(&mut self, slot: u32, copies: std::ops::Range<usize>) {
-        if self.sequence.last() != Some(&slot) {
+        if self.sequence.last() != Some(&slot) || copies.start % 2 == 1 {
             self.sequence.push(slot);
         }
         let page = self.sequence.len() as u32 - 1;
