@@ -148,7 +148,8 @@ impl Steps<'_> {
         let layout = &self.layout.frame;
         let (frame, previous) = parse(layout, self.layout.code.bytecode, at, bytes);
         if previous == 0 {
-            self.root = is_root(layout, bytes) && self.may_end_at(at);
+            // There is another where the thread state says so, and it was not come to.
+            self.root = is_root(layout, bytes) && self.base.is_none();
         }
         self.calls(frame.shim);
         self.frames.push(frame);
@@ -176,11 +177,6 @@ impl Steps<'_> {
             self.root = true;
         }
         ends
-    }
-
-    /// True when the outermost frame may be there.
-    fn may_end_at(&self, at: Addr) -> bool {
-        self.base.is_none_or(|base| at == base)
     }
 }
 

@@ -1,5 +1,8 @@
 //! The frames of a thread once more, where they are known from another copy.
 
+#[cfg(test)]
+mod tests;
+
 use py_spy_address_space::{Addr, PAGE};
 
 use super::{MAX_FRAMES, RawFrame, Reader, Stack, Steps, page_offset};
@@ -28,10 +31,11 @@ pub fn walk_again(
     let size = (layout.frame.size as usize).min(Frame::MAX_SIZE as usize);
     let mut scratch = [0; Frame::MAX_SIZE as usize];
     let mut steps = Steps { layout, base, frames, first, circle: Circle::default(), root: true };
-    // The outermost frame is not read where the thread state says where it is.
-    let (mut known, end) = match known.split_last() {
-        Some((last, callees)) if base == Some(last.at) => (callees, last.at),
-        _ => (known, 0),
+    // The outermost frame is not read where the thread state says where it is; and where that is must not change.
+    let (mut known, end) = match (base, known.split_last()) {
+        (Some(base), Some((last, callees))) if base == last.at => (callees, base),
+        (Some(_), _) => (&[][..], 0),
+        (None, _) => (known, 0),
     };
     let mut shared = 0;
     let mut next = innermost;
@@ -47,9 +51,10 @@ pub fn walk_again(
             let (run, rest) = known.split_at(shared);
             steps.adopt(run)?;
             known = rest;
-            if let Some(last) = run.last() {
+            if !run.is_empty() {
                 next = rest.first().map_or(end, |frame| frame.at);
-                steps.root = steps.may_end_at(last.at);
+                // Of the same frames the outermost is one.
+                steps.root = true;
                 continue;
             }
         }

@@ -142,9 +142,14 @@ impl Watch {
         let usual = root.is_none_or(|root| self.is_usual_root(member, root));
         let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
         let layout = &self.python.layout;
+        // Recursion: what has just been looked at.
+        let mut last = None;
         let bad = self.moment.frames[first..end].iter().rposition(|frame| {
+            if frame.shim || last.replace(frame.code) == Some(frame.code) {
+                return false;
+            }
             let mut runs = || self.codes.may_be(&mut reader, layout, frame.code);
-            !frame.shim && (!runs() || self.codes.check(&mut reader, layout, frame.code, epoch).is_err())
+            !runs() || self.codes.check(&mut reader, layout, frame.code, epoch).is_err()
         });
         let part = &mut self.moment.parts[index];
         if !usual {
