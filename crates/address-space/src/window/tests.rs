@@ -99,3 +99,56 @@ fn what_is_not_touched_is_forgotten() {
     assert_eq!((0..=FORGET_ONCE_AFTER).map(|_| refill(&[3])).last(), Some(2));
     assert_eq!((0..=FORGET_AFTER).map(|_| refill(&[3])).last(), Some(1));
 }
+
+/// A page's number and how many pages were read before it in the same call.
+struct Counting;
+
+impl Memory for Counting {
+    fn read(&self, at: Addr, into: &mut [u8]) -> Result<(), Fault> {
+        self.read_many(&[(at, into.len())], into).map(|_| ())
+    }
+
+    fn read_many(&self, spans: &[Span], into: &mut [u8]) -> Result<usize, Fault> {
+        let length: usize = spans.iter().map(|span| span.1).sum();
+        into[..length].chunks_mut(PAGE).enumerate().for_each(|(count, page)| page.fill(count as u8));
+        Ok(length)
+    }
+}
+
+#[test]
+fn what_is_far_is_copied_twice_and_what_is_near_around_it() {
+    let mut window = Window::new(4);
+    let pages = [9, 4, 3, 2];
+    let look = |window: &mut Window, near: u32, pages: &[Addr]| {
+        let mut seen = vec![Vec::new(); pages.len()];
+        for copy in 0..window.copies() {
+            window.begin(near);
+            for (seen, &page) in seen.iter_mut().zip(pages) {
+                let mut byte = [0];
+                window.read(&Counting, copy, page * PAGE as Addr, &mut byte).expect("it is there");
+                seen.push(byte[0]);
+            }
+        }
+        seen
+    };
+    look(&mut window, 2, &pages);
+    assert!(window.lacks());
+    window.refill(&Counting, (0, 0), &mut []).expect("all is there");
+    // 9 4 [2 3] | 4 9 | (9) 4 | [2 3] 4 9: neighbours upwards, and where an even copy begins one read is two copies.
+    let seen = [vec![0, 5, 5, 10], vec![1, 4, 6, 9], vec![3, 3, 3, 8], vec![2, 2, 2, 7]];
+    assert_eq!(look(&mut window, 2, &pages), seen);
+    assert!(!window.lacks());
+    // What was far is near now: it takes another refill, and stays so for a while.
+    look(&mut window, 3, &pages);
+    assert!(window.lacks());
+    window.refill(&Counting, (0, 0), &mut []).expect("all is there");
+    let page_3 = &look(&mut window, 2, &pages)[2];
+    assert_eq!(page_3.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
+    for _ in 0..=FORGET_AFTER {
+        assert!(!window.lacks());
+        window.refill(&Counting, (0, 0), &mut []).expect("all is there");
+        look(&mut window, 2, &pages);
+    }
+    window.refill(&Counting, (0, 0), &mut []).expect("all is there");
+    assert_eq!(look(&mut window, 2, &pages), seen);
+}

@@ -119,13 +119,10 @@ impl Watch {
         frames: &mut Vec<RawFrame>,
     ) -> (bool, usize) {
         let first = frames.len();
-        let shared = match self.walk_like(copy, member, of_first, frames) {
-            Ok(Some((_, Stack::Whole, shared))) => shared,
-            _ => {
-                // Ended, cut, or torn: of this copy nothing is known.
-                frames.truncate(first);
-                return (false, 0);
-            }
+        let Ok(Some((_, Stack::Whole, shared))) = self.walk_like(copy, member, of_first, frames) else {
+            // Ended, cut, or torn: of this copy nothing is known.
+            frames.truncate(first);
+            return (false, 0);
         };
         // A frame that was left shows what it was when it was last there, and may do so in all copies. The frames outside
         // of it are on a stack if they say so themselves, whoever led to them.
