@@ -1,8 +1,11 @@
 //! This tick's copy of a target's memory.
 
+mod order;
+
 use rustc_hash::FxHashMap;
 
 use crate::{Addr, Fault, Memory, Span};
+use order::{Order, Slot};
 
 /// The unit in which memory is copied, bytes. What lies in one page can be read or not as a whole.
 pub const PAGE: usize = 4096;
@@ -17,19 +20,6 @@ const FORGET_ONCE_AFTER: u32 = 2;
 /// The most pages that are asked for again: 256 MiB, a stack of some million frames.
 const MAX_PAGES: usize = 1 << 16;
 
-/// A page that is asked for at each refill.
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    at: Addr,
-    touched: u32,
-    /// It was touched in more than one tick.
-    again: bool,
-    /// When it was last read as one of several copies.
-    compared: u32,
-    /// Its place among those of that tick.
-    order: u32,
-}
-
 /// In place of a copy's number: what is there at the end of the refill. Pages of which nobody asks for more are copied
 /// only once.
 pub const LAST: usize = usize::MAX;
@@ -43,20 +33,25 @@ pub const LAST: usize = usize::MAX;
 /// With more than one copy each refill reads everything that many times in a row, for whoever must tell what moved.
 /// Every other copy is read backwards: a program that goes through its states at the pace of the copies would else show
 /// each page in one state, in all of them the same, and no two of them at one time. The other way round it can not.
+///
+/// Of what lies far along a chain there are only the first copy and the last, with all copies of what is near
+/// between them: see [`Window::begin`].
 #[derive(Debug)]
 pub struct Window {
-    /// Those that are copied several times, in the order in which they were looked at: what belongs together is copied at
-    /// nearly one time. Then the others.
     slots: Vec<Slot>,
+    /// In which order they are copied.
+    order: Order,
     /// Pages looked at in several copies in this tick.
     looked: u32,
-    /// How many of the slots are copied several times.
-    compared: usize,
-    /// `copies` blocks of `compared` pages each and one of the others; pages read singly are at the end, `copies` pages
-    /// each.
+    /// Chains begun so far, and how many of the next pages along the last one are near.
+    chain: u32,
+    near: u32,
+    /// A page that there are only two copies of was near this time.
+    neared: bool,
+    /// The pages in the order of `order`; pages read singly are at the end, `copies` pages each.
     bytes: Vec<u8>,
     index: FxHashMap<Addr, u32>,
-    /// Pages read since the refill: they are in `bytes` behind the blocks.
+    /// Pages read since the refill: they are in `bytes` behind the others.
     singles: Vec<Slot>,
     spans: Vec<Span>,
     copies: usize,
@@ -67,7 +62,7 @@ pub struct Window {
     last: (Addr, usize, usize),
 }
 
-/// Where a page is: below `SINGLE` in the blocks, from there on among the singles.
+/// Where a page is: below `SINGLE` among the slots, from there on among the singles.
 const SINGLE: u32 = 1 << 31;
 
 /// No program has memory above this page, and sums of addresses below it do not overflow.
@@ -81,8 +76,11 @@ impl Window {
     pub fn new(copies: usize) -> Self {
         Window {
             slots: Vec::new(),
+            order: Order::default(),
             looked: 0,
-            compared: 0,
+            chain: 1,
+            near: u32::MAX,
+            neared: false,
             bytes: Vec::new(),
             index: FxHashMap::default(),
             singles: Vec::new(),
@@ -102,6 +100,20 @@ impl Window {
     /// Pages that had to be read singly since the last refill.
     pub fn misses(&self) -> usize {
         self.singles.len()
+    }
+
+    /// True when what was looked at since the last refill was not all in its copies, as often as it should be.
+    pub fn lacks(&self) -> bool {
+        self.neared || !self.singles.is_empty()
+    }
+
+    /// From here on pages are looked at along a new chain, such as a stack; the first so many are near. For a page that is far
+    /// along a stack to change, the program must have come back through those before it, and of those there are all
+    /// copies; and its own two copies are the first and the last of all.
+    pub fn begin(&mut self, near: u32) {
+        self.chain = self.chain.wrapping_add(1);
+        self.near = near;
+        self.last.0 = NOWHERE;
     }
 
     /// Forgets everything, as after an exec.
@@ -132,7 +144,7 @@ impl Window {
             }
             // One page is a hole, and hides everything behind it. Ask again without it, and without those that the last
             // tick had no use for: what is unmapped was mostly not in use any more, and holes seldom come alone.
-            self.slots.remove(self.slot_of(got / PAGE));
+            self.slots.remove(self.order.slot(got / PAGE));
             let last = self.tick.wrapping_sub(1);
             self.slots.retain(|slot| slot.touched == last);
             self.arrange();
@@ -180,6 +192,15 @@ impl Window {
         self.bytes[place..].first_chunk().ok_or(Fault::unmapped(start, PAGE))
     }
 
+    /// A page in two copies.
+    pub fn pair(&mut self, memory: &dyn Memory, copies: [usize; 2], start: Addr) -> Result<[&[u8; PAGE]; 2], Fault> {
+        let page = start & !(PAGE as Addr - 1);
+        // The first may read, which moves nothing that was there before.
+        let [a, b] = [self.find(memory, copies[0], page)?, self.find(memory, copies[1], page)?];
+        let at = |place: usize| self.bytes[place..].first_chunk().ok_or(Fault::unmapped(start, PAGE));
+        Ok([at(a)?, at(b)?])
+    }
+
     /// Position in `bytes` of a page of one copy.
     fn find(&mut self, memory: &dyn Memory, copy: usize, page: Addr) -> Result<usize, Fault> {
         if (self.last.0, self.last.1) == (page, copy) {
@@ -190,22 +211,33 @@ impl Window {
             Some(&place) => place,
             None => self.read_single(memory, page)?,
         };
-        if copy != LAST && (self.compared..SINGLE as usize).contains(&(place as usize)) {
+        if copy != LAST && place < SINGLE && !self.slots[place as usize].several {
             place = self.read_single(memory, page)?;
         }
+        let last = self.copies - 1;
         let (at, known) = if place < SINGLE {
             let slot = place as usize;
-            (self.page_of(copy, slot), &mut self.slots[slot])
+            (self.order.page(slot, copy.min(last)), &mut self.slots[slot])
         } else {
             let single = (place - SINGLE) as usize;
-            (self.pages() + single * self.copies + copy.min(self.copies - 1), &mut self.singles[single])
+            (self.pages() + single * self.copies + copy.min(last), &mut self.singles[single])
         };
         known.again |= known.touched != self.tick;
         known.touched = self.tick;
-        if copy != LAST && known.compared != self.tick {
-            known.compared = self.tick;
-            known.order = self.looked;
-            self.looked += 1;
+        if copy != LAST {
+            if known.compared != self.tick {
+                known.compared = self.tick;
+                known.order = self.looked;
+                self.looked += 1;
+            }
+            if known.chain != self.chain {
+                known.chain = self.chain;
+                if self.near > 0 {
+                    known.near = self.tick;
+                    self.neared |= known.far;
+                    self.near -= 1;
+                }
+            }
         }
         self.last = (page, copy, at * PAGE);
         Ok(at * PAGE)
@@ -213,36 +245,11 @@ impl Window {
 
     /// Pages that a refill copies.
     fn pages(&self) -> usize {
-        self.compared * self.copies + self.slots.len() - self.compared
+        self.order.pages()
     }
 
-    /// Which page of the bytes is a slot's.
-    fn page_of(&self, copy: usize, slot: usize) -> usize {
-        if slot >= self.compared {
-            return self.compared * (self.copies - 1) + slot;
-        }
-        let copy = copy.min(self.copies - 1);
-        let place = if copy.is_multiple_of(2) { slot } else { self.compared - 1 - slot };
-        copy * self.compared + place
-    }
-
-    /// The reverse.
-    fn slot_of(&self, page: usize) -> usize {
-        if page >= self.compared * self.copies {
-            return page - self.compared * (self.copies - 1);
-        }
-        let (copy, place) = (page / self.compared, page % self.compared);
-        if copy.is_multiple_of(2) { place } else { self.compared - 1 - place }
-    }
-
-    /// Puts those in front that are copied several times.
     fn arrange(&mut self) {
-        let (copies, tick) = (self.copies, self.tick);
-        let once = |slot: &Slot| copies > 1 && tick.wrapping_sub(slot.compared) > FORGET_AFTER;
-        // With one copy they are all of one time.
-        let order = |slot: &Slot| if copies > 1 && !once(slot) { slot.order } else { 0 };
-        self.slots.sort_unstable_by_key(|slot| (once(slot), order(slot), slot.at));
-        self.compared = self.slots.partition_point(|slot| !once(slot));
+        self.order.arrange(&mut self.slots, self.copies, self.tick);
     }
 
     fn read_single(&mut self, memory: &dyn Memory, page: Addr) -> Result<u32, Fault> {
@@ -259,8 +266,7 @@ impl Window {
             return Err(got.err().unwrap_or(Fault::unmapped(page, PAGE)));
         }
         let place = SINGLE | self.singles.len() as u32;
-        let never = self.tick.wrapping_sub(FORGET_AFTER + 1);
-        self.singles.push(Slot { at: page, touched: self.tick, again: false, compared: never, order: 0 });
+        self.singles.push(Slot::new(page, self.tick));
         self.index.insert(page, place);
         Ok(place)
     }
@@ -281,7 +287,8 @@ impl Window {
             };
             tick.wrapping_sub(slot.touched) > most
         };
-        if !self.singles.is_empty() || self.slots.iter().any(stale) {
+        let receded = |slot: &Slot| slot.recedes(tick);
+        if self.lacks() || self.slots.iter().any(|slot| stale(slot) || receded(slot)) {
             self.slots.retain(|slot| !stale(slot));
             self.slots.append(&mut self.singles);
             // What was read singly although it was there has the newer state.
@@ -291,13 +298,14 @@ impl Window {
         }
         self.tick = tick.wrapping_add(1);
         self.looked = 0;
+        self.neared = false;
         self.last = (NOWHERE, 0, 0);
     }
 
     fn lay_spans(&mut self, tail: Span) {
         self.spans.clear();
         for page in 0..self.pages() {
-            let at = self.slots[self.slot_of(page)].at;
+            let at = self.slots[self.order.slot(page)].at;
             match self.spans.last_mut() {
                 Some(span) if span.0 + span.1 as Addr == at => span.1 += PAGE,
                 _ => self.spans.push((at, PAGE)),
@@ -319,104 +327,4 @@ impl Window {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    /// Two runs of pages with a hole between them; each byte is its page's number plus the number of calls so far.
-    struct Fake {
-        calls: Cell<u8>,
-    }
-
-    impl Memory for Fake {
-        fn read(&self, at: Addr, into: &mut [u8]) -> Result<(), Fault> {
-            let page = at / PAGE as Addr;
-            if page == 5 || page >= 10 {
-                return Err(Fault::unmapped(at, into.len()));
-            }
-            into.fill(page as u8 * 16 + self.calls.get());
-            Ok(())
-        }
-
-        fn read_many(&self, spans: &[Span], into: &mut [u8]) -> Result<usize, Fault> {
-            self.calls.set(self.calls.get() + 1);
-            let mut done = 0;
-            for &(at, len) in spans {
-                for page in (at..at + len as Addr).step_by(PAGE) {
-                    let len = len.min(PAGE);
-                    if self.read(page, &mut into[done..done + len]).is_err() {
-                        return Ok(done);
-                    }
-                    done += len;
-                }
-            }
-            Ok(done)
-        }
-    }
-
-    fn read(window: &mut Window, memory: &Fake, page: Addr) -> Option<u8> {
-        let mut byte = [0];
-        window.read(memory, window.copies() - 1, page * PAGE as Addr + 7, &mut byte).ok().map(|()| byte[0])
-    }
-
-    #[test]
-    fn what_was_touched_is_read_again_in_one_call() {
-        for copies in [1, 3] {
-            let memory = Fake { calls: Cell::new(0) };
-            let mut window = Window::new(copies);
-            window.refill(&memory, (0, 0), &mut []).expect("nothing to read");
-            assert_eq!(read(&mut window, &memory, 2), Some(0x22));
-            assert_eq!(read(&mut window, &memory, 1), Some(0x13));
-            assert_eq!(read(&mut window, &memory, 4), Some(0x44));
-            assert_eq!(window.misses(), 3);
-            let mut tail = [0; 2];
-            window.refill(&memory, (3 * PAGE as Addr, 2), &mut tail).expect("all is there");
-            assert_eq!(memory.calls.get(), 5);
-            assert_eq!(tail, [0x35; 2]);
-            assert_eq!([2, 1, 4].map(|page| read(&mut window, &memory, page)), [Some(0x25), Some(0x15), Some(0x45)]);
-            assert_eq!((window.misses(), memory.calls.get()), (0, 5));
-        }
-    }
-
-    #[test]
-    fn a_read_over_two_pages_is_put_together() {
-        let memory = Fake { calls: Cell::new(0) };
-        let mut window = Window::new(1);
-        let mut bytes = [0; 4];
-        window.read(&memory, 0, 3 * PAGE as Addr - 2, &mut bytes).expect("both pages");
-        assert_eq!(bytes, [0x21, 0x21, 0x32, 0x32]);
-        assert!(window.read(&memory, 0, 5 * PAGE as Addr - 2, &mut bytes).is_err());
-        assert!(window.read(&memory, 0, u64::MAX - 1, &mut bytes).is_err());
-    }
-
-    #[test]
-    fn a_page_that_went_away_does_not_hide_the_others() {
-        let memory = Fake { calls: Cell::new(0) };
-        let mut window = Window::new(2);
-        assert!(read(&mut window, &memory, 1).is_some() && read(&mut window, &memory, 8).is_some());
-        window.singles.push(Slot { at: 5 * PAGE as Addr, touched: 0, again: false, compared: 0, order: 0 });
-        window.refill(&memory, (0, 0), &mut []).expect("the hole is left out");
-        assert_eq!(window.slots.len(), 2);
-        let calls = memory.calls.get();
-        assert!(read(&mut window, &memory, 1).is_some() && read(&mut window, &memory, 8).is_some());
-        assert_eq!(memory.calls.get(), calls);
-    }
-
-    #[test]
-    fn what_is_not_touched_is_forgotten() {
-        let memory = Fake { calls: Cell::new(0) };
-        let mut window = Window::new(1);
-        assert!(read(&mut window, &memory, 1).is_some() && read(&mut window, &memory, 2).is_some());
-        let mut refill = |touch: &[Addr]| {
-            window.refill(&memory, (0, 0), &mut []).expect("all is there");
-            memory.calls.set(0);
-            assert!(touch.iter().all(|&page| read(&mut window, &memory, page).is_some()));
-            window.slots.len()
-        };
-        // Page 2 is touched in two ticks, page 1 in one.
-        assert_eq!(refill(&[2, 3]), 2);
-        assert_eq!((0..=FORGET_ONCE_AFTER).map(|_| refill(&[3])).last(), Some(2));
-        assert_eq!((0..=FORGET_AFTER).map(|_| refill(&[3])).last(), Some(1));
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 //! The frames of one thread: the one walker for all versions.
 
+mod again;
+
 use py_spy_address_space::{Addr, Fault, Memory, PAGE, Window};
 
 use crate::circle::Circle;
@@ -9,6 +11,8 @@ use crate::object::{Unreadable, half, word};
 /// Frames of one thread; a chain that is longer is taken for an endless one. The interpreter's own default limit is
 /// 1,000, and a frame has some 100 bytes.
 const MAX_FRAMES: usize = 1 << 21;
+
+pub use again::walk_again;
 
 /// This tick's copy, and the memory to turn to for what it does not have.
 pub struct Reader<'a> {
@@ -21,6 +25,11 @@ impl<'a> Reader<'a> {
     /// Reads from one of the window's copies.
     pub fn new(window: &'a mut Window, memory: &'a dyn Memory, copy: usize) -> Self {
         Reader { window, memory, copy }
+    }
+
+    /// From here on a chain is followed; see [`Window::begin`].
+    pub fn begin(&mut self, near: u32) {
+        self.window.begin(near);
     }
 
     /// Fills `into`.
@@ -36,6 +45,11 @@ impl<'a> Reader<'a> {
     /// The page that starts at an address.
     pub fn page(&mut self, start: Addr) -> Result<&[u8; PAGE], Fault> {
         self.window.page(self.memory, self.copy, start)
+    }
+
+    /// The page that starts at an address, in another copy and in this one.
+    fn pair(&mut self, other: usize, start: Addr) -> Result<[&[u8; PAGE]; 2], Fault> {
+        self.window.pair(self.memory, [other, self.copy], start)
     }
 
     /// Reads a word.
@@ -89,6 +103,9 @@ pub fn walk(
     let mut steps = Steps { layout, base, frames, first, circle: Circle::default(), root: true };
     let mut next = innermost;
     while next != 0 {
+        if steps.ends_at(next) {
+            break;
+        }
         let offset = page_offset(next);
         if offset + size > PAGE {
             let bytes = reader.view(next, &mut scratch[..size])?;
@@ -98,7 +115,7 @@ pub fn walk(
         // Most frames lie beside their callers: all of those in one page are followed at once.
         let start = next - offset as Addr;
         let page = reader.page(start)?;
-        while next != 0 && next.wrapping_sub(start) <= (PAGE - size) as Addr {
+        while next != 0 && next.wrapping_sub(start) <= (PAGE - size) as Addr && Some(next) != base {
             let offset = page_offset(next);
             next = steps.take(next, &page[offset..offset + size])?;
         }
@@ -131,16 +148,35 @@ impl Steps<'_> {
         let layout = &self.layout.frame;
         let (frame, previous) = parse(layout, self.layout.code.bytecode, at, bytes);
         if previous == 0 {
-            self.root = is_root(layout, bytes) && self.base.is_none_or(|base| at == base);
+            // There is another where the thread state says so, and it was not come to.
+            self.root = is_root(layout, bytes) && self.base.is_none();
         }
-        if let Entry::BelowShim { .. } = layout.entry
-            && frame.shim
-            && let Some(callee) = self.frames[self.first..].last_mut()
-        {
-            callee.entry = true;
-        }
+        self.calls(frame.shim);
         self.frames.push(frame);
         Ok(previous)
+    }
+}
+
+impl Steps<'_> {
+    /// The frame taken last was called by such a frame.
+    fn calls(&mut self, shim: bool) {
+        if let Entry::BelowShim { .. } = self.layout.frame.entry
+            && let Some(callee) = self.frames[self.first..].last_mut()
+        {
+            callee.entry = shim;
+        }
+    }
+
+    /// True when that is where the thread state says that the outermost frame is, which is taken then. It is not read: it
+    /// is in a page by itself in each copy, and nobody runs in it.
+    fn ends_at(&mut self, at: Addr) -> bool {
+        let ends = self.base == Some(at);
+        if ends {
+            self.calls(true);
+            self.frames.push(RawFrame { at, code: 0, position: 0, entry: false, shim: true, left: false });
+            self.root = true;
+        }
+        ends
     }
 }
 

@@ -12,7 +12,7 @@ mod stop;
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::{Addr, LAST, Window};
-use py_spy_python::{Gil, Python, RawFrame, Reader, Stack, ThreadState, Unreadable, walk};
+use py_spy_python::{Gil, Python, RawFrame, Reader, Stack, ThreadState, Unreadable, walk, walk_again};
 use py_spy_target::{CpuClock, Live, ProcessEnd, Slices, Stopper, Target, Tasks};
 use rustc_hash::FxHashMap;
 
@@ -27,6 +27,9 @@ const STAY_ATTACHED_FROM: Duration = Duration::from_micros(500);
 
 /// A large odd number without a pattern (the golden ratio's digits), as hash functions use.
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Pages with the innermost frames of which there are all copies, where there are several. With one the share of stacks
+/// that never stood grows tenfold in programs that do nothing but call and return, with more it stays as it is.
+const NEAR_PAGES: u32 = 2;
 
 /// Which threads' stacks are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -311,11 +314,28 @@ impl Watch {
         member: usize,
         frames: &mut Vec<RawFrame>,
     ) -> Result<Option<(ThreadState, Stack)>, Unreadable> {
+        Ok(self.walk_like(copy, member, &[], frames)?.map(|(state, stack, _)| (state, stack)))
+    }
+
+    /// The same where the first copy's frames are known, and how many of these frames are the same there, from the root on.
+    fn walk_like(
+        &mut self,
+        copy: usize,
+        member: usize,
+        of_first: &[RawFrame],
+        frames: &mut Vec<RawFrame>,
+    ) -> Result<Option<(ThreadState, Stack, usize)>, Unreadable> {
         let layout = &self.python.layout;
+        self.window.begin(u32::MAX);
         let mut reader = Reader::new(&mut self.window, &self.memory, copy);
         let Some(state) = self.roster.state(member, &mut reader, layout)? else { return Ok(None) };
-        let stack = walk(&mut reader, layout, state.frame, state.base, frames)?;
-        Ok(Some((state, stack)))
+        reader.begin(NEAR_PAGES);
+        let (stack, shared) = if of_first.is_empty() {
+            (walk(&mut reader, layout, state.frame, state.base, frames)?, 0)
+        } else {
+            walk_again(&mut reader, layout, (state.frame, state.base), (0, of_first), frames)?
+        };
+        Ok(Some((state, stack, shared)))
     }
 }
 

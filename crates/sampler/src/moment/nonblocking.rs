@@ -40,7 +40,7 @@ impl Watch {
         self.holders = holders;
         // A page that was read after the others is of a later time. Now they all are in one read: what is still the same
         // stood from the first read to this one. (Once, whatever it finds.)
-        if self.window.misses() > 0 {
+        if self.window.lacks() {
             self.window.refill(&self.memory, (0, 0), &mut [])?;
             for index in 0..self.moment.parts.len() {
                 self.compare(index, 0);
@@ -80,42 +80,55 @@ impl Watch {
     fn walk_first(&mut self, member: usize, holds_gil: bool) {
         let first = self.moment.frames.len();
         let mut frames = std::mem::take(&mut self.moment.frames);
-        let moving = !self.walk_whole(0, member, &mut frames);
+        let moving = !self.walk_whole(0, member, &[], &mut frames).0;
         let end = frames.len();
         self.moment.frames = frames;
         self.moment.parts.push(Part { member, first, end, holds_gil, moving });
         self.compare(self.moment.parts.len() - 1, 1);
     }
 
-    /// Takes from a part what is not the same in the copies from this one on, seen from the root.
+    /// Takes from a part what is not the same in the copies from this one on, seen from the root. From the second copy on
+    /// the part was made of the first.
     fn compare(&mut self, index: usize, from: usize) {
         let mut part = self.moment.parts[index];
+        let frames = std::mem::take(&mut self.moment.frames);
         let mut other = std::mem::take(&mut self.scratch);
+        let all = &frames[part.first..part.end];
+        let of_first = if from > 0 && !part.moving { all } else { &[] };
         for copy in from..self.window.copies() {
             other.clear();
-            part.moving |= !self.walk_whole(copy, part.member, &mut other);
-            let known = &self.moment.frames[part.first..part.end];
-            let same = agreement(known, &other);
+            let (whole, shared) = self.walk_whole(copy, part.member, of_first, &mut other);
+            part.moving |= !whole;
+            let known = &frames[part.first..part.end];
+            let same = agreement(known, &other, shared);
             part.moving |= same < known.len() || same < other.len();
             part.first = part.end - same;
         }
+        self.moment.frames = frames;
         self.scratch = other;
         self.moment.parts[index] = part;
     }
 
-    /// Appends a member's frames in one copy, all that are known to be on its stack. False when there are others.
-    fn walk_whole(&mut self, copy: usize, member: usize, frames: &mut Vec<RawFrame>) -> bool {
+    /// Appends a member's frames in one copy, all that are known to be on its stack. False when there are others. And how
+    /// many, from the root on, were the same in the first copy, if all that it has is given.
+    fn walk_whole(
+        &mut self,
+        copy: usize,
+        member: usize,
+        of_first: &[RawFrame],
+        frames: &mut Vec<RawFrame>,
+    ) -> (bool, usize) {
         let first = frames.len();
-        if !matches!(self.walk(copy, member, frames), Ok(Some((_, Stack::Whole)))) {
+        let Ok(Some((_, Stack::Whole, shared))) = self.walk_like(copy, member, of_first, frames) else {
             // Ended, cut, or torn: of this copy nothing is known.
             frames.truncate(first);
-            return false;
-        }
+            return (false, 0);
+        };
         // A frame that was left shows what it was when it was last there, and may do so in all copies. The frames outside
         // of it are on a stack if they say so themselves, whoever led to them.
-        let Some(left) = frames[first..].iter().rposition(|frame| frame.left) else { return true };
+        let Some(left) = frames[first..].iter().rposition(|frame| frame.left) else { return (true, shared) };
         frames.drain(first..=first + left);
-        false
+        (false, shared.min(frames.len() - first))
     }
 
     /// The last checks of a part: that it ends where it should, and that its frames run code objects. Memory that was never
@@ -126,9 +139,14 @@ impl Watch {
         let usual = root.is_none_or(|root| self.is_usual_root(member, root));
         let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
         let layout = &self.python.layout;
+        // Recursion: what has just been looked at.
+        let mut last = None;
         let bad = self.moment.frames[first..end].iter().rposition(|frame| {
+            if frame.shim || last.replace(frame.code) == Some(frame.code) {
+                return false;
+            }
             let mut runs = || self.codes.may_be(&mut reader, layout, frame.code);
-            !frame.shim && (!runs() || self.codes.check(&mut reader, layout, frame.code, epoch).is_err())
+            !runs() || self.codes.check(&mut reader, layout, frame.code, epoch).is_err()
         });
         let part = &mut self.moment.parts[index];
         if !usual {
@@ -152,16 +170,18 @@ impl Watch {
     }
 }
 
-/// How many frames of two copies are the same, from the root on; the innermost of them may be at another place.
-fn agreement(known: &[RawFrame], other: &[RawFrame]) -> usize {
+/// How many frames of two copies are the same, from the root on; the innermost of them may be at another place. So many of
+/// the outermost are known to be the same in everything.
+fn agreement(known: &[RawFrame], other: &[RawFrame], shared: usize) -> usize {
+    let shared = shared.min(known.len()).min(other.len());
     let mut moved = false;
-    let pairs = known.iter().rev().zip(other.iter().rev());
+    let pairs = known.iter().rev().zip(other.iter().rev()).skip(shared);
     let same = pairs.take_while(|(a, b)| {
         let same = !moved && **a == RawFrame { position: a.position, ..**b };
         moved = a.position != b.position;
         same
     });
-    same.count()
+    shared + same.count()
 }
 
 #[cfg(test)]
@@ -175,12 +195,13 @@ mod tests {
     #[test]
     fn callers_are_the_same_in_everything_and_the_innermost_but_for_its_place() {
         let known = [frame(30, 2), frame(20, 2), frame(10, 2)];
-        assert_eq!(agreement(&known, &known), 3);
-        assert_eq!(agreement(&known, &known[1..]), 2);
-        assert_eq!(agreement(&known, &[]), 0);
-        assert_eq!(agreement(&known, &[frame(30, 4), known[1], known[2]]), 3);
-        assert_eq!(agreement(&known, &[known[0], frame(20, 4), known[2]]), 2);
-        assert_eq!(agreement(&known, &[known[0], frame(20, 4), frame(10, 4)]), 1);
-        assert_eq!(agreement(&known, &[known[0], frame(21, 2), known[2]]), 1);
+        assert_eq!(agreement(&known, &known, 0), 3);
+        assert_eq!(agreement(&known, &known[1..], 0), 2);
+        assert_eq!(agreement(&known[1..], &known, 3), 2);
+        assert_eq!(agreement(&known, &[], 0), 0);
+        assert_eq!(agreement(&known, &[frame(30, 4), known[1], known[2]], 0), 3);
+        assert_eq!(agreement(&known, &[known[0], frame(20, 4), known[2]], 0), 2);
+        assert_eq!(agreement(&known, &[known[0], frame(20, 4), frame(10, 4)], 0), 1);
+        assert_eq!(agreement(&known, &[known[0], frame(21, 2), known[2]], 0), 1);
     }
 }

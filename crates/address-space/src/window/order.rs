@@ -1,0 +1,127 @@
+//! In which order a window copies its pages.
+
+use crate::Addr;
+
+use super::FORGET_AFTER;
+
+/// A page that is asked for at each refill.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot {
+    pub(super) at: Addr,
+    /// When it was last used.
+    pub(super) touched: u32,
+    /// It was touched in more than one tick.
+    pub(super) again: bool,
+    /// When it was last read as one of several copies.
+    pub(super) compared: u32,
+    /// Its place among those of that tick.
+    pub(super) order: u32,
+    /// The chain along which it was last met.
+    pub(super) chain: u32,
+    /// When it was last among the first along a chain.
+    pub(super) near: u32,
+    /// There are several copies of it.
+    pub(super) several: bool,
+    /// But only the first and the last.
+    pub(super) far: bool,
+}
+
+impl Slot {
+    /// A page that was not asked for before this tick.
+    pub(super) fn new(at: Addr, tick: u32) -> Slot {
+        let never = tick.wrapping_sub(FORGET_AFTER + 1);
+        Slot {
+            at,
+            touched: tick,
+            again: false,
+            compared: never,
+            order: 0,
+            chain: 0,
+            near: never,
+            several: true,
+            far: false,
+        }
+    }
+
+    /// It was near for the last time so long ago that it is no longer.
+    pub(super) fn recedes(&self, tick: u32) -> bool {
+        !self.far && self.several && tick.wrapping_sub(self.near) == FORGET_AFTER + 1
+    }
+}
+
+/// Which page of the bytes is whose.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// The slots in the order in which they are copied.
+    sequence: Vec<u32>,
+    /// For each slot where its copies are in that order.
+    pages: Vec<u32>,
+    copies: usize,
+}
+
+impl Order {
+    /// Pages that a refill copies.
+    pub(super) fn pages(&self) -> usize {
+        self.sequence.len()
+    }
+
+    /// Where a slot's copy is.
+    pub(super) fn page(&self, slot: usize, copy: usize) -> usize {
+        self.pages[slot * self.copies + copy] as usize
+    }
+
+    /// Whose copy it is.
+    pub(super) fn slot(&self, page: usize) -> usize {
+        self.sequence[page] as usize
+    }
+
+    /// What is copied several times is copied in the order in which it was looked at, so that what belongs together is
+    /// copied at nearly one time. Then the others.
+    pub(super) fn arrange(&mut self, slots: &mut [Slot], copies: usize, tick: u32) {
+        for slot in slots.iter_mut() {
+            slot.several = copies == 1 || tick.wrapping_sub(slot.compared) <= FORGET_AFTER;
+            slot.far = copies > 2 && slot.several && tick.wrapping_sub(slot.near) > FORGET_AFTER;
+        }
+        // With one copy they are all of one time.
+        let order = |slot: &Slot| if copies > 1 && slot.several { slot.order } else { 0 };
+        slots.sort_unstable_by_key(|slot| (!slot.several, order(slot), slot.at));
+        let compared = slots.partition_point(|slot| slot.several);
+        // Neighbours in one span cost less. What is far is read upwards in both of its copies: which of these pages is
+        // before which does not matter as all that is near is around them.
+        let mut all: Vec<u32> = (0..compared as u32).collect();
+        for run in all.chunk_by_mut(|&a, &b| slots[a as usize].far && slots[b as usize].far) {
+            run.sort_unstable_by_key(|&slot| slots[slot as usize].at);
+        }
+        self.copies = copies;
+        self.sequence.clear();
+        self.pages.clear();
+        self.pages.resize(slots.len() * copies, 0);
+        for copy in 0..copies {
+            let outermost = copy == 0 || copy == copies - 1;
+            let runs = all.chunk_by(|&a, &b| slots[a as usize].far && slots[b as usize].far);
+            let mut runs: Vec<&[u32]> = runs.filter(|run| outermost || !slots[run[0] as usize].far).collect();
+            if copy % 2 == 1 {
+                runs.reverse();
+            }
+            for &slot in runs.into_iter().flatten() {
+                self.place(slot, copy..copies);
+            }
+        }
+        for slot in compared..slots.len() {
+            self.place(slot as u32, 0..copies);
+        }
+    }
+
+    /// Puts a slot's page at the end, in place of these copies of it.
+    ///
+    /// Where an even copy begins at what the one before it has ended at, one read is both. That is where all chains begin,
+    /// and changes with whatever comes next; at the other ends two reads side by side do tell what moved between them.
+    fn place(&mut self, slot: u32, copies: std::ops::Range<usize>) {
+        if self.sequence.last() != Some(&slot) || copies.start % 2 == 1 {
+            self.sequence.push(slot);
+        }
+        let page = self.sequence.len() as u32 - 1;
+        let first = slot as usize * self.copies;
+        self.pages[first + copies.start..first + copies.end].fill(page);
+    }
+}
