@@ -27,6 +27,7 @@ const STAY_ATTACHED_FROM: Duration = Duration::from_micros(500);
 
 /// A large odd number without a pattern (the golden ratio's digits), as hash functions use.
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Pages with the innermost frames of which there are all copies, where there are several. With one the share of stacks
 /// that never stood grows tenfold in programs that do nothing but call and return, with more it stays as it is.
 const NEAR_PAGES: u32 = 2;
