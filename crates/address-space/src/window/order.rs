@@ -112,16 +112,12 @@ impl Order {
         }
     }
 
-    /// Puts a slot's page at the end, in place of these copies of it.
-    ///
-    /// Where an even copy begins at what the one before it has ended at, one read is both. That is where all chains begin,
-    /// and changes with whatever comes next; at the other ends two reads side by side do tell what moved between them.
+    /// Puts a slot's page at the end, in place of these copies of it. Also where the order turns, and the same page is read
+    /// twice in a row: what moved in between is seen by just that.
     fn place(&mut self, slot: u32, copies: std::ops::Range<usize>) {
-        if self.sequence.last() != Some(&slot) || copies.start % 2 == 1 {
-            self.sequence.push(slot);
-        }
-        let page = self.sequence.len() as u32 - 1;
+        let page = self.sequence.len() as u32;
         let first = slot as usize * self.copies;
         self.pages[first + copies.start..first + copies.end].fill(page);
+        self.sequence.push(slot);
     }
 }

@@ -134,8 +134,8 @@ fn what_is_far_is_copied_twice_and_what_is_near_around_it() {
     look(&mut window, 2, &pages);
     assert!(window.lacks());
     window.refill(&Counting, (0, 0), &mut []).expect("all is there");
-    // 9 4 [2 3] | 4 9 | (9) 4 | [2 3] 4 9: neighbours upwards, and where an even copy begins one read is two copies.
-    let seen = [vec![0, 5, 5, 10], vec![1, 4, 6, 9], vec![3, 3, 3, 8], vec![2, 2, 2, 7]];
+    // 9 4 [2 3] | 4 9 | 9 4 | [2 3] 4 9: neighbours that are far upwards.
+    let seen = [vec![0, 5, 6, 11], vec![1, 4, 7, 10], vec![3, 3, 3, 9], vec![2, 2, 2, 8]];
     assert_eq!(look(&mut window, 2, &pages), seen);
     assert!(!window.lacks());
     // What was far is near now: it takes another refill, and stays so for a while.
