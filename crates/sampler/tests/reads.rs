@@ -38,11 +38,17 @@ fn of_samples(name: &str, attached: &mut Attached, samples: u64) -> Effort {
 /// Lines and functions that the one run met and the other did not may take so many reads.
 const FEW: u64 = 20;
 
-/// At most two reads and one stop a sample; each look that was given up may take as much again.
+/// At most three reads and one stop a sample: one that warms the way, unless we have stayed attached, the copy, and one of
+/// the code objects where no counter says that none was freed. Each look that was given up may take as much again.
 fn assert_cost(name: &str, mode: Mode, effort: Effort) {
     let looks = effort.moments + effort.retries;
     eprintln!("{name}: {effort:?}");
-    assert!(effort.moment_reads <= 2 * looks, "{name}: more than two reads a look: {effort:?}");
+    let most = match mode {
+        Mode::Stop => 3,
+        // The second one when something had to be read late.
+        Mode::Nonblocking => 2,
+    };
+    assert!(effort.moment_reads <= most * looks, "{name}: more than {most} reads a look: {effort:?}");
     assert!(effort.retries * 20 <= effort.moments, "{name}: retries without need: {effort:?}");
     match mode {
         Mode::Stop => assert!(effort.stops <= looks, "{name}: more than one stop a look: {effort:?}"),
@@ -65,7 +71,7 @@ fn deep(interpreter: &Interpreter, depth: &str) {
 }
 
 #[test]
-fn two_reads_and_one_stop_at_any_depth() {
+fn few_reads_and_one_stop_at_any_depth() {
     for interpreter in interpreters() {
         for depth in ["10", "100", "1000"] {
             deep(interpreter, depth);

@@ -6,15 +6,17 @@
 //! there after the copy, nobody ran in between, and all that was copied is one moment. Without a GIL only its own
 //! thread moves a stack: each is a moment of its own.
 
+mod copy;
 mod free;
 mod still;
 
 use std::time::{Duration, Instant};
 
-use py_spy_address_space::{Addr, LAST, Memory, Span, read_u64};
-use py_spy_python::{Gil, Reader, Stack, Unreadable};
+use py_spy_address_space::{Addr, read_u64};
+use py_spy_python::{Gil, Unreadable};
 
-use super::{Part, Wanted, Watch};
+use super::{Wanted, Watch};
+pub(super) use copy::{MAX_GIL_WORDS, gil_words};
 use still::Still;
 
 /// Looks at one moment: each is begun again when the GIL went on to another thread meanwhile. Beyond that the stacks
@@ -247,119 +249,6 @@ impl Watch {
         (self.roster.members[member].tid == Some(tid)).then_some((holder, tid))
     }
 
-    /// Copies and walks.
-    fn copy(
-        &mut self,
-        gil: Gil,
-        wanted: Wanted<'_>,
-        holder: Addr,
-        still: Still,
-        plan: Plan,
-    ) -> Result<Look, Unreadable> {
-        let mark = self.moment.frames.len();
-        let (tail, words) = gil_words(gil);
-        let mut bytes = [0; MAX_GIL_WORDS];
-        let bytes = &mut bytes[..tail.1];
-        self.window.refill(&self.memory, tail, bytes)?;
-        self.refresh_roster()?;
-        if !self.is_settled()? {
-            return Ok(Look::Moved);
-        }
-        let (named, locked) = words(bytes);
-        if !self.is_owner_still(named, still)? {
-            self.roster.doubt();
-            return Ok(Look::Moved);
-        }
-        let state = self.roster.at(named);
-        self.choose(wanted, |member| locked && Some(member) == state);
-        self.epoch = self.code_epoch();
-        let mut whole = true;
-        for index in 0..self.wanted.len() {
-            let member = self.wanted[index];
-            if self.roster.gil_of(member) == Some(gil) {
-                whole &= self.walk_one(member, locked && Some(member) == state, plan.last);
-            }
-        }
-        let (careful, misses) = (plan.careful && self.learn_codes(mark, self.epoch).is_ok(), self.window.misses());
-        if plan.careful && !careful {
-            return Ok(Look::Moved);
-        }
-        // What was not in the window was read later, one by one: look at the lock once more.
-        let now = if misses > 0 || careful {
-            self.memory.read(tail.0, bytes)?;
-            words(bytes).0
-        } else {
-            named
-        };
-        self.last_holder = (gil.last_holder, now);
-        if now != holder || named != holder {
-            return Ok(Look::Moved);
-        }
-        if still == Still::Nobody && !self.lists_stand()? {
-            return Ok(Look::Moved);
-        }
-        if let Still::Asleep(tid, before) = still
-            && (before.is_none() || self.tasks.slices(tid) != before)
-        {
-            return Ok(Look::Moved);
-        }
-        Ok(if whole || plan.last { Look::True } else { Look::Cut })
-    }
-
-    /// True when no thread state has come since the lists were read. One that comes may lie where that of the last holder
-    /// lay, and take the GIL without a trace.
-    fn lists_stand(&self) -> Result<bool, Unreadable> {
-        let head = u64::from(self.python.layout.interpreter.threads_head);
-        for interpreter in &self.roster.interpreters {
-            if read_u64(&self.memory, interpreter.at.wrapping_add(head))? != interpreter.threads_head {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// True when the thread that is kept still is the one whose state is at this address in this copy: a state may have
-    /// been freed, and another thread's be where it was.
-    fn is_owner_still(&mut self, holder: Addr, still: Still) -> Result<bool, Unreadable> {
-        let tid = match still {
-            Still::Held(tid) | Still::Asleep(tid, _) => tid,
-            Still::Nobody => return Ok(self.roster.at(holder).is_none()),
-        };
-        let Some(member) = self.roster.at(holder) else { return Ok(false) };
-        let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
-        let state = self.roster.state(member, &mut reader, &self.python.layout)?;
-        Ok(state.is_some() && self.roster.members[member].tid == Some(tid))
-    }
-
-    /// Walks one member's frames. Returns false when the chain does not reach its root or can not be followed; with
-    /// `last` a chain that ends early is taken for whole, and one that can not be followed is counted as dropped.
-    fn walk_one(&mut self, member: usize, holds_gil: bool, last: bool) -> bool {
-        let first = self.moment.frames.len();
-        let mut frames = std::mem::take(&mut self.moment.frames);
-        let walked = self.walk(0, member, &mut frames);
-        self.moment.frames = frames;
-        let whole = match walked {
-            // The thread has ended, or its state had another's id when the list was read: it has no stack.
-            Ok(None) => {
-                self.moment.gone.push(member);
-                return true;
-            }
-            Ok(Some((_, Stack::Whole))) => true,
-            Ok(Some((_, Stack::Cut))) => last,
-            Err(_) => false,
-        };
-        if whole {
-            let end = self.moment.frames.len();
-            self.moment.push(Part { member, first, end, holds_gil, moving: false }, self.roster.version);
-            return true;
-        }
-        self.moment.frames.truncate(first);
-        if last {
-            self.moment.dropped += 1;
-        }
-        false
-    }
-
     /// Copies again and reads the lists of interpreters and threads again, whoever runs.
     pub(super) fn renew_roster(&mut self) -> Result<(), Unreadable> {
         // A thread that can not be found in the list of the kernel's threads would be left out.
@@ -367,20 +256,4 @@ impl Watch {
         self.window.refill(&self.memory, (0, 0), &mut [])?;
         self.refresh_roster().map(|_| ())
     }
-}
-
-/// The words of a GIL that are read last lie within this many bytes: they are fields of one small struct.
-pub(super) const MAX_GIL_WORDS: usize = 64;
-
-/// Where the words of a GIL are, and how to take `last_holder` and whether it is locked from those bytes.
-pub(super) fn gil_words(gil: Gil) -> (Span, impl Fn(&[u8]) -> (Addr, bool)) {
-    let start = gil.last_holder.min(gil.locked);
-    let length = (gil.last_holder.abs_diff(gil.locked) as usize + 8).min(MAX_GIL_WORDS);
-    let word = move |bytes: &[u8], at: Addr| {
-        let bytes = bytes.get((at - start) as usize..).and_then(|tail| tail.first_chunk());
-        bytes.map_or(0, |chunk| u64::from_le_bytes(*chunk))
-    };
-    // `locked` is a C int.
-    let words = move |bytes: &[u8]| (word(bytes, gil.last_holder), word(bytes, gil.locked) as u32 != 0);
-    ((start, length), words)
 }
