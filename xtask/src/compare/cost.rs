@@ -21,7 +21,7 @@ pub(crate) fn section(lab: &Lab) -> Result<String> {
             let shape = Shape { depth: 10, sleepers, busy: true };
             let subject = Subject::start(lab, group.interpreter, shape)?;
             let mut found = vec![<[Figures; 3]>::default(); group.peers.len()];
-            for _ in 0..lab.rounds(5) {
+            for _ in 0..lab.rounds(3) {
                 for (at, rate) in RATES.into_iter().enumerate() {
                     for (peer, slowed) in group.peers.iter().zip(&mut found) {
                         if let Some(run) = tried(measure(lab, *peer, &subject, Ask { rate, seconds: 1 })) {
