@@ -1,10 +1,12 @@
 //! This tick's copy of a target's memory.
 
+mod buffer;
 mod order;
 
 use rustc_hash::FxHashMap;
 
 use crate::{Addr, Fault, Memory, Span};
+use buffer::Buffer;
 use order::{Order, Slot};
 
 /// The unit in which memory is copied, bytes. What lies in one page can be read or not as a whole.
@@ -49,7 +51,7 @@ pub struct Window {
     /// A page that there are only two copies of was near this time.
     neared: bool,
     /// The pages in the order of `order`; pages read singly are at the end, `copies` pages each.
-    bytes: Vec<u8>,
+    bytes: Buffer,
     index: FxHashMap<Addr, u32>,
     /// Pages read since the refill: they are in `bytes` behind the others.
     singles: Vec<Slot>,
@@ -81,7 +83,7 @@ impl Window {
             chain: 1,
             near: u32::MAX,
             neared: false,
-            bytes: Vec::new(),
+            bytes: Buffer::default(),
             index: FxHashMap::default(),
             singles: Vec::new(),
             spans: Vec::new(),
@@ -130,12 +132,12 @@ impl Window {
         self.prepare();
         loop {
             let length = self.pages() * PAGE;
-            self.bytes.resize(length + tail.1, 0);
+            self.bytes.set_len(length + tail.1);
             self.lay_spans(tail);
-            let got = memory.read_many(&self.spans, &mut self.bytes)?;
+            let got = memory.read_many(&self.spans, self.bytes.bytes_mut())?;
             if got >= length + tail.1 {
-                tail_bytes.copy_from_slice(&self.bytes[length..]);
-                self.bytes.truncate(length);
+                tail_bytes.copy_from_slice(&self.bytes.bytes()[length..]);
+                self.bytes.set_len(length);
                 self.index_pages();
                 return Ok(());
             }
@@ -161,7 +163,7 @@ impl Window {
             let take = into.len().min(PAGE - skip);
             let start = self.find(memory, copy, page)? + skip;
             let (now, rest) = into.split_at_mut(take);
-            now.copy_from_slice(&self.bytes[start..start + take]);
+            now.copy_from_slice(&self.bytes.bytes()[start..start + take]);
             into = rest;
             at = page.saturating_add(PAGE as Addr);
         }
@@ -180,7 +182,7 @@ impl Window {
         let skip = at as usize & (PAGE - 1);
         if skip + scratch.len() <= PAGE {
             let start = self.find(memory, copy, at - skip as Addr)? + skip;
-            return Ok(&self.bytes[start..start + scratch.len()]);
+            return Ok(&self.bytes.bytes()[start..start + scratch.len()]);
         }
         self.read(memory, copy, at, scratch)?;
         Ok(scratch)
@@ -189,7 +191,7 @@ impl Window {
     /// A page, by its first address.
     pub fn page(&mut self, memory: &dyn Memory, copy: usize, start: Addr) -> Result<&[u8; PAGE], Fault> {
         let place = self.find(memory, copy, start & !(PAGE as Addr - 1))?;
-        self.bytes[place..].first_chunk().ok_or(Fault::unmapped(start, PAGE))
+        self.bytes.bytes()[place..].first_chunk().ok_or(Fault::unmapped(start, PAGE))
     }
 
     /// A page in two copies.
@@ -197,7 +199,7 @@ impl Window {
         let page = start & !(PAGE as Addr - 1);
         // The first may read, which moves nothing that was there before.
         let [a, b] = [self.find(memory, copies[0], page)?, self.find(memory, copies[1], page)?];
-        let at = |place: usize| self.bytes[place..].first_chunk().ok_or(Fault::unmapped(start, PAGE));
+        let at = |place: usize| self.bytes.bytes()[place..].first_chunk().ok_or(Fault::unmapped(start, PAGE));
         Ok([at(a)?, at(b)?])
     }
 
@@ -257,12 +259,12 @@ impl Window {
             return Err(Fault::unmapped(page, PAGE));
         }
         let end = self.bytes.len();
-        self.bytes.resize(end + PAGE * self.copies, 0);
+        self.bytes.set_len(end + PAGE * self.copies);
         self.spans.clear();
         self.spans.resize(self.copies, (page, PAGE));
-        let got = memory.read_many(&self.spans, &mut self.bytes[end..]);
+        let got = memory.read_many(&self.spans, self.bytes.from_mut(end));
         if !matches!(got, Ok(n) if n == PAGE * self.copies) {
-            self.bytes.truncate(end);
+            self.bytes.set_len(end);
             return Err(got.err().unwrap_or(Fault::unmapped(page, PAGE)));
         }
         let place = SINGLE | self.singles.len() as u32;
