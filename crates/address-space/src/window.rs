@@ -26,6 +26,9 @@ const MAX_PAGES: usize = 1 << 16;
 /// only once.
 pub const LAST: usize = usize::MAX;
 
+/// In place of a copy's number: the first copy of the refill before, for [`Window::pair`].
+pub const BEFORE: usize = usize::MAX - 1;
+
 /// This tick's copy of a target's memory: it remembers which pages the last ticks had to touch and asks for all of
 /// them again in one vectored read. What it does not have it reads singly, and remembers.
 ///
@@ -52,6 +55,11 @@ pub struct Window {
     neared: bool,
     /// The pages in the order of `order`; pages read singly are at the end, `copies` pages each.
     bytes: Buffer,
+    /// Those of the refill before, and whether they are in the order of this one.
+    before: Buffer,
+    has_before: bool,
+    /// The slots have changed since `index` was made.
+    rearranged: bool,
     index: FxHashMap<Addr, u32>,
     /// Pages read since the refill: they are in `bytes` behind the others.
     singles: Vec<Slot>,
@@ -63,6 +71,9 @@ pub struct Window {
     /// The page of the last read, which copy it was of, and where that is in `bytes`.
     last: (Addr, usize, usize),
 }
+
+/// A page in two copies.
+pub type Pair<'a> = [&'a [u8; PAGE]; 2];
 
 /// Where a page is: below `SINGLE` among the slots, from there on among the singles.
 const SINGLE: u32 = 1 << 31;
@@ -84,6 +95,9 @@ impl Window {
             near: u32::MAX,
             neared: false,
             bytes: Buffer::default(),
+            before: Buffer::default(),
+            has_before: false,
+            rearranged: true,
             index: FxHashMap::default(),
             singles: Vec::new(),
             spans: Vec::new(),
@@ -97,6 +111,11 @@ impl Window {
     /// How many copies each refill takes.
     pub fn copies(&self) -> usize {
         self.copies
+    }
+
+    /// Counts the refills of which something was read. Two of them in a row have numbers that follow each other.
+    pub fn refills(&self) -> u32 {
+        self.tick
     }
 
     /// Pages that had to be read singly since the last refill.
@@ -191,16 +210,24 @@ impl Window {
     /// A page, by its first address.
     pub fn page(&mut self, memory: &dyn Memory, copy: usize, start: Addr) -> Result<&[u8; PAGE], Fault> {
         let place = self.find(memory, copy, start & !(PAGE as Addr - 1))?;
-        self.bytes.bytes()[place..].first_chunk().ok_or(Fault::unmapped(start, PAGE))
+        self.bytes.page(place).ok_or(Fault::unmapped(start, PAGE))
     }
 
-    /// A page in two copies.
-    pub fn pair(&mut self, memory: &dyn Memory, copies: [usize; 2], start: Addr) -> Result<[&[u8; PAGE]; 2], Fault> {
+    /// A page in two copies, of which the first may be [`BEFORE`]; `None` when it was not there then.
+    pub fn pair(&mut self, memory: &dyn Memory, copies: [usize; 2], start: Addr) -> Result<Option<Pair<'_>>, Fault> {
         let page = start & !(PAGE as Addr - 1);
+        let before = copies[0] == BEFORE;
         // The first may read, which moves nothing that was there before.
-        let [a, b] = [self.find(memory, copies[0], page)?, self.find(memory, copies[1], page)?];
-        let at = |place: usize| self.bytes.bytes()[place..].first_chunk().ok_or(Fault::unmapped(start, PAGE));
-        Ok([at(a)?, at(b)?])
+        let a = if before { self.place_before(page) } else { Some(self.find(memory, copies[0], page)?) };
+        let b = self.find(memory, copies[1], page)?;
+        let first = if before { &self.before } else { &self.bytes };
+        Ok(a.and_then(|a| Some([first.page(a)?, self.bytes.page(b)?])))
+    }
+
+    /// Position in `before` of a page.
+    fn place_before(&self, page: Addr) -> Option<usize> {
+        let place = *self.index.get(&page).filter(|&&place| place < SINGLE && self.has_before)?;
+        Some(self.order.page(place as usize, 0) * PAGE)
     }
 
     /// Position in `bytes` of a page of one copy.
@@ -251,6 +278,8 @@ impl Window {
     }
 
     fn arrange(&mut self) {
+        self.rearranged = true;
+        self.has_before = false;
         self.order.arrange(&mut self.slots, self.copies, self.tick);
     }
 
@@ -262,7 +291,7 @@ impl Window {
         self.bytes.set_len(end + PAGE * self.copies);
         self.spans.clear();
         self.spans.resize(self.copies, (page, PAGE));
-        let got = memory.read_many(&self.spans, self.bytes.from_mut(end));
+        let got = memory.read_many(&self.spans, self.bytes.tail_mut(end));
         if !matches!(got, Ok(n) if n == PAGE * self.copies) {
             self.bytes.set_len(end);
             return Err(got.err().unwrap_or(Fault::unmapped(page, PAGE)));
@@ -290,6 +319,8 @@ impl Window {
             tick.wrapping_sub(slot.touched) > most
         };
         let receded = |slot: &Slot| slot.recedes(tick);
+        std::mem::swap(&mut self.bytes, &mut self.before);
+        self.has_before = true;
         if self.lacks() || self.slots.iter().any(|slot| stale(slot) || receded(slot)) {
             self.slots.retain(|slot| !stale(slot));
             self.slots.append(&mut self.singles);
@@ -319,9 +350,8 @@ impl Window {
     }
 
     fn index_pages(&mut self) {
-        let same = self.index.len() == self.slots.len()
-            && self.slots.iter().enumerate().all(|(place, slot)| self.index.get(&slot.at) == Some(&(place as u32)));
-        if !same {
+        // Whatever changes the index leads to another arrangement at the next refill.
+        if std::mem::take(&mut self.rearranged) {
             self.index.clear();
             self.index.extend(self.slots.iter().enumerate().map(|(place, slot)| (slot.at, place as u32)));
         }

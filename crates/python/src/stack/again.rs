@@ -14,8 +14,11 @@ use crate::object::Unreadable;
 /// calls or returns a few times.
 const NEAR: usize = 8;
 
-/// As [`super::walk`], for a stack that was [`Stack::Whole`] in another copy of the same refill, as `known`: what is the
-/// same there is compared and not parsed. The frames are those that `walk` gives. The number says how many of them, from
+/// Beyond those, known frames that are looked through in all: between two ticks a program calls and returns many times.
+const MAX_FAR: usize = 256;
+
+/// As [`super::walk`], for a stack that was [`Stack::Whole`] in another copy of the same refill or in the one before, as
+/// `known`: what is the same there is compared and not parsed. The frames are those that `walk` gives. The number says how many of them, from
 /// the outermost on, were the same in everything.
 ///
 /// # Errors
@@ -37,7 +40,7 @@ pub fn walk_again(
         (Some(_), _) => (&[][..], 0),
         (None, _) => (known, 0),
     };
-    let mut shared = 0;
+    let (mut shared, mut far) = (0, MAX_FAR);
     let mut next = innermost;
     while next != 0 {
         if steps.ends_at(next) {
@@ -45,7 +48,7 @@ pub fn walk_again(
             break;
         }
         shared = 0;
-        if let Some(skip) = known.iter().take(NEAR).position(|frame| frame.at == next) {
+        if let Some(skip) = find(known, next, &mut far) {
             known = &known[skip..];
             shared = same(reader, &layout.frame, size, copy, known)?;
             let (run, rest) = known.split_at(shared);
@@ -77,6 +80,50 @@ impl Steps<'_> {
     }
 }
 
+/// True when a stack that was [`Stack::Whole`] in another copy of the same refill, as `known`, is the same in everything
+/// but the position of its innermost frame. (False also where it would have to be parsed to tell.)
+///
+/// # Errors
+/// As `walk`.
+pub fn stands(
+    reader: &mut Reader<'_>,
+    layout: &Layout,
+    (innermost, base): (Addr, Option<Addr>),
+    (copy, known): (usize, &[RawFrame]),
+) -> Result<bool, Unreadable> {
+    let (known, end) = match (base, known.split_last()) {
+        (Some(base), Some((last, callees))) if base == last.at => (callees, base),
+        (None, Some((last, _))) if !(last.shim && last.code == 0) => (known, 0),
+        _ => return Ok(false),
+    };
+    let Some((head, callers)) = known.split_first() else { return Ok(innermost == end) };
+    if head.at != innermost {
+        return Ok(false);
+    }
+    let size = (layout.frame.size as usize).min(Frame::MAX_SIZE as usize);
+    let mut scratch = [0; Frame::MAX_SIZE as usize];
+    let bytes = reader.view(innermost, &mut scratch[..size])?;
+    let (mut frame, previous) = super::parse(&layout.frame, layout.code.bytecode, innermost, bytes);
+    if let Entry::BelowShim { .. } = layout.frame.entry {
+        // Its caller, which is the same, tells.
+        frame.entry = head.entry;
+    }
+    let same_head = RawFrame { position: head.position, ..frame } == *head
+        && previous == callers.first().map_or(end, |caller| caller.at)
+        && (previous != 0 || super::is_root(&layout.frame, bytes));
+    Ok(same_head && same(reader, &layout.frame, size, copy, callers)? == callers.len())
+}
+
+/// Where the walk has come to among the known frames.
+fn find(known: &[RawFrame], at: Addr, far: &mut usize) -> Option<usize> {
+    let (near, rest) = known.split_at(NEAR.min(known.len()));
+    near.iter().position(|frame| frame.at == at).or_else(|| {
+        let rest = &rest[..rest.len().min(*far)];
+        *far -= rest.len();
+        Some(NEAR + rest.iter().position(|frame| frame.at == at)?)
+    })
+}
+
 /// How many of these frames, from the first on, are the same in the other copy.
 fn same(
     reader: &mut Reader<'_>,
@@ -95,7 +142,7 @@ fn same(
             return Ok(done);
         }
         let run = &known[done..done + run];
-        let [a, b] = reader.pair(copy, start)?;
+        let Some([a, b]) = reader.pair(copy, start)? else { return Ok(done) };
         if !std::ptr::eq(a, b) && !same_run(layout, size, a, b, run) {
             return Ok(done + run.iter().take_while(|frame| same_frame(layout, size, a, b, frame)).count());
         }

@@ -80,10 +80,13 @@ impl Watch {
     fn walk_first(&mut self, member: usize, holds_gil: bool) {
         let first = self.moment.frames.len();
         let mut frames = std::mem::take(&mut self.moment.frames);
-        let moving = !self.walk_whole(0, member, &[], &mut frames).0;
-        let end = frames.len();
+        let walked = self.walk(member, &mut frames);
+        let (whole, stood) = only_known(walked, first, &mut frames);
+        let (end, refill) = (frames.len(), self.window.refills());
         self.moment.frames = frames;
-        self.moment.parts.push(Part { member, first, end, holds_gil, moving });
+        let walked = whole.then_some(first);
+        let part = Part { member, first, end, holds_gil, moving: !whole, walked, refill, stood, epoch: 0 };
+        self.moment.push(part, self.roster.version);
         self.compare(self.moment.parts.len() - 1, 1);
     }
 
@@ -96,8 +99,12 @@ impl Watch {
         let all = &frames[part.first..part.end];
         let of_first = if from > 0 && !part.moving { all } else { &[] };
         for copy in from..self.window.copies() {
+            if !of_first.is_empty() && matches!(self.stands(copy, part.member, of_first), Ok(true)) {
+                continue;
+            }
             other.clear();
-            let (whole, shared) = self.walk_whole(copy, part.member, of_first, &mut other);
+            let walked = self.walk_like(copy, part.member, (0, of_first), &mut other);
+            let (whole, shared) = only_known(walked, 0, &mut other);
             part.moving |= !whole;
             let known = &frames[part.first..part.end];
             let same = agreement(known, &other, shared);
@@ -109,39 +116,18 @@ impl Watch {
         self.moment.parts[index] = part;
     }
 
-    /// Appends a member's frames in one copy, all that are known to be on its stack. False when there are others. And how
-    /// many, from the root on, were the same in the first copy, if all that it has is given.
-    fn walk_whole(
-        &mut self,
-        copy: usize,
-        member: usize,
-        of_first: &[RawFrame],
-        frames: &mut Vec<RawFrame>,
-    ) -> (bool, usize) {
-        let first = frames.len();
-        let Ok(Some((_, Stack::Whole, shared))) = self.walk_like(copy, member, of_first, frames) else {
-            // Ended, cut, or torn: of this copy nothing is known.
-            frames.truncate(first);
-            return (false, 0);
-        };
-        // A frame that was left shows what it was when it was last there, and may do so in all copies. The frames outside
-        // of it are on a stack if they say so themselves, whoever led to them.
-        let Some(left) = frames[first..].iter().rposition(|frame| frame.left) else { return (true, shared) };
-        frames.drain(first..=first + left);
-        (false, shared.min(frames.len() - first))
-    }
-
     /// The last checks of a part: that it ends where it should, and that its frames run code objects. Memory that was never
     /// a frame has not moved either; what is inside of it is no stack.
     fn check_part(&mut self, index: usize, epoch: u64) {
-        let Part { member, first, end, .. } = self.moment.parts[index];
+        let Part { member, first, end, stood, .. } = self.moment.parts[index];
         let root = self.moment.frames[first..end].last().map(|frame| frame.at);
         let usual = root.is_none_or(|root| self.is_usual_root(member, root));
+        let stood = self.stood(member, stood, epoch).min(end - first);
         let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
         let layout = &self.python.layout;
         // Recursion: what has just been looked at.
         let mut last = None;
-        let bad = self.moment.frames[first..end].iter().rposition(|frame| {
+        let bad = self.moment.frames[first..end - stood].iter().rposition(|frame| {
             if frame.shim || last.replace(frame.code) == Some(frame.code) {
                 return false;
             }
@@ -149,6 +135,7 @@ impl Watch {
             !runs() || self.codes.check(&mut reader, layout, frame.code, epoch).is_err()
         });
         let part = &mut self.moment.parts[index];
+        part.epoch = epoch;
         if !usual {
             (part.first, part.moving) = (end, true);
         } else if let Some(bad) = bad {
@@ -168,6 +155,25 @@ impl Watch {
         let state = self.roster.members[member].at;
         self.roots.entry(state).or_default().is_usual(root)
     }
+}
+
+/// Leaves of the frames that a walk appended, from `first` on, those that are known to be on the stack. False when there are
+/// others. And how many, from the root on, were the same in the copy that the walk was compared with.
+fn only_known(
+    walked: Result<Option<(Stack, usize)>, Unreadable>,
+    first: usize,
+    frames: &mut Vec<RawFrame>,
+) -> (bool, usize) {
+    let Ok(Some((Stack::Whole, shared))) = walked else {
+        // Ended, cut, or torn: of this copy nothing is known.
+        frames.truncate(first);
+        return (false, 0);
+    };
+    // A frame that was left shows what it was when it was last there, and may do so in all copies. The frames outside
+    // of it are on a stack if they say so themselves, whoever led to them.
+    let Some(left) = frames[first..].iter().rposition(|frame| frame.left) else { return (true, shared) };
+    frames.drain(first..=first + left);
+    (false, shared.min(frames.len() - first))
 }
 
 /// How many frames of two copies are the same, from the root on; the innermost of them may be at another place. So many of
