@@ -39,8 +39,8 @@ pub const BEFORE: usize = usize::MAX - 1;
 /// Every other copy is read backwards: a program that goes through its states at the pace of the copies would else show
 /// each page in one state, in all of them the same, and no two of them at one time. The other way round it can not.
 ///
-/// Of what lies far along a chain there are only the first copy and the last, with all copies of what is near
-/// between them: see [`Window::begin`].
+/// Of what lies far along a chain, or has been still, there are only the first copy and the last, with all copies of what is
+/// near between them, and of what is both only one, in the middle: see [`Window::begin`] and [`Window::moved`].
 #[derive(Debug)]
 pub struct Window {
     slots: Vec<Slot>,
@@ -51,8 +51,6 @@ pub struct Window {
     /// Chains begun so far, and how many of the next pages along the last one are near.
     chain: u32,
     near: u32,
-    /// A page that there are only two copies of was near this time.
-    neared: bool,
     /// The pages in the order of `order`; pages read singly are at the end, `copies` pages each.
     bytes: Buffer,
     /// Those of the refill before, and whether they are in the order of this one.
@@ -68,6 +66,8 @@ pub struct Window {
     tick: u32,
     /// Nothing was read since the last refill.
     unused: bool,
+    /// When which page was last noted to have moved.
+    last_moved: (u32, Addr),
     /// The page of the last read, which copy it was of, and where that is in `bytes`.
     last: (Addr, usize, usize),
 }
@@ -93,7 +93,6 @@ impl Window {
             looked: 0,
             chain: 1,
             near: u32::MAX,
-            neared: false,
             bytes: Buffer::default(),
             before: Buffer::default(),
             has_before: false,
@@ -104,6 +103,7 @@ impl Window {
             copies: copies.max(1),
             tick: 0,
             unused: false,
+            last_moved: (0, NOWHERE),
             last: (NOWHERE, 0, 0),
         }
     }
@@ -125,7 +125,22 @@ impl Window {
 
     /// True when what was looked at since the last refill was not all in its copies, as often as it should be.
     pub fn lacks(&self) -> bool {
-        self.neared || !self.singles.is_empty()
+        let tick = self.tick;
+        let lacks = |slot: &Slot| slot.compared == tick && slot.copies < slot.wants(tick);
+        !self.singles.is_empty() || self.copies > 2 && self.slots.iter().any(lacks)
+    }
+
+    /// Notes that what is at an address is not what it was the last time.
+    pub fn moved(&mut self, at: Addr) {
+        let page = at & !(PAGE as Addr - 1);
+        // Mostly the same one again and again.
+        if self.last_moved == (self.tick, page) {
+            return;
+        }
+        self.last_moved = (self.tick, page);
+        let Some(&place) = self.index.get(&page) else { return };
+        let slot = if place < SINGLE { &mut self.slots[place as usize] } else { &mut self.singles[(place - SINGLE) as usize] };
+        slot.moved = self.tick;
     }
 
     /// From here on pages are looked at along a new chain, such as a stack; the first so many are near. For a page that is far
@@ -263,7 +278,6 @@ impl Window {
                 known.chain = self.chain;
                 if self.near > 0 {
                     known.near = self.tick;
-                    self.neared |= known.far;
                     self.near -= 1;
                 }
             }
@@ -318,10 +332,11 @@ impl Window {
             };
             tick.wrapping_sub(slot.touched) > most
         };
-        let receded = |slot: &Slot| slot.recedes(tick);
+        let several = self.copies > 2;
+        let other = |slot: &Slot| several && slot.several && slot.copies != slot.wants(tick);
         std::mem::swap(&mut self.bytes, &mut self.before);
         self.has_before = true;
-        if self.lacks() || self.slots.iter().any(|slot| stale(slot) || receded(slot)) {
+        if self.lacks() || self.slots.iter().any(|slot| stale(slot) || other(slot)) {
             self.slots.retain(|slot| !stale(slot));
             self.slots.append(&mut self.singles);
             // What was read singly although it was there has the newer state.
@@ -331,7 +346,6 @@ impl Window {
         }
         self.tick = tick.wrapping_add(1);
         self.looked = 0;
-        self.neared = false;
         self.last = (NOWHERE, 0, 0);
     }
 

@@ -114,6 +114,10 @@ pub(crate) struct Watch {
     pub(crate) stopper: Stopper,
     pub(crate) mode: Mode,
     window: Window,
+    /// The pages of the lists of interpreters and threads, where they are not read at each tick, and when they were.
+    lists: Window,
+    listed: Option<Instant>,
+    fast: bool,
     /// The pages of the code objects, which are looked at after the threads have been let go.
     code_window: Window,
     /// Moments from now on at which the code objects are looked at while the threads stand still: some have been changing.
@@ -195,6 +199,9 @@ impl Watch {
             python,
             mode,
             window: Window::new(copies(mode)),
+            lists: Window::new(1),
+            listed: None,
+            fast: options.interval < nonblocking::RELIST,
             code_window: Window::new(1),
             careful: 0,
             last_holder: (0, 0),
@@ -323,9 +330,15 @@ impl Watch {
     /// A member's frames in the first copy, appended to `frames`: how the walk ended, and how many frames, from the root on,
     /// are the same as in the moment before. `None` when the state is no longer that member's.
     fn walk(&mut self, member: usize, frames: &mut Vec<RawFrame>) -> Result<Option<(Stack, usize)>, Unreadable> {
+        let first = frames.len();
         let before = std::mem::take(&mut self.before);
-        let known = before.stack(member, self.roster.version, self.window.refills());
+        let version = self.roster.version;
+        let known = before.stack(member, version, self.window.refills());
         let walked = self.walk_like(0, member, (BEFORE, known), frames);
+        let walked = walked.map(|walked| {
+            let (stack, same) = walked?;
+            Some((stack, before.same(member, version, &frames[first..], same)))
+        });
         self.before = before;
         walked
     }

@@ -4,6 +4,20 @@ use crate::Addr;
 
 use super::FORGET_AFTER;
 
+/// A page in which nothing was seen to move for so many ticks is still. Then a copy in which it just has moved comes at most
+/// that seldom, and only a small part of those copies are torn and look whole.
+const STILL_AFTER: u32 = 256;
+
+/// How many of a refill's copies there are of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Copies {
+    /// One, with as many copies of what is near before it as after it.
+    Once,
+    /// The first and the last.
+    Outermost,
+    All,
+}
+
 /// A page that is asked for at each refill.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
@@ -20,10 +34,12 @@ pub(super) struct Slot {
     pub(super) chain: u32,
     /// When it was last among the first along a chain.
     pub(super) near: u32,
-    /// There are several copies of it.
+    /// When something in it was last seen to have moved.
+    pub(super) moved: u32,
+    /// It is looked at in several copies.
     pub(super) several: bool,
-    /// But only the first and the last.
-    pub(super) far: bool,
+    /// And there are so many.
+    pub(super) copies: Copies,
 }
 
 impl Slot {
@@ -38,14 +54,21 @@ impl Slot {
             order: 0,
             chain: 0,
             near: never,
+            moved: tick,
             several: true,
-            far: false,
+            copies: Copies::All,
         }
     }
 
-    /// It was near for the last time so long ago that it is no longer.
-    pub(super) fn recedes(&self, tick: u32) -> bool {
-        !self.far && self.several && tick.wrapping_sub(self.near) == FORGET_AFTER + 1
+    /// How many copies there should be of it, where there are more than two of others.
+    pub(super) fn wants(&self, tick: u32) -> Copies {
+        let near = tick.wrapping_sub(self.near) <= FORGET_AFTER;
+        let still = tick.wrapping_sub(self.moved) > STILL_AFTER;
+        match (near, still) {
+            (true, false) => Copies::All,
+            (true, true) | (false, false) => Copies::Outermost,
+            (false, true) => Copies::Once,
+        }
     }
 }
 
@@ -80,16 +103,20 @@ impl Order {
     pub(super) fn arrange(&mut self, slots: &mut [Slot], copies: usize, tick: u32) {
         for slot in slots.iter_mut() {
             slot.several = copies == 1 || tick.wrapping_sub(slot.compared) <= FORGET_AFTER;
-            slot.far = copies > 2 && slot.several && tick.wrapping_sub(slot.near) > FORGET_AFTER;
+            slot.copies = if copies > 2 && slot.several { slot.wants(tick) } else { Copies::All };
         }
         // With one copy they are all of one time.
         let order = |slot: &Slot| if copies > 1 && slot.several { slot.order } else { 0 };
         slots.sort_unstable_by_key(|slot| (!slot.several, order(slot), slot.at));
         let compared = slots.partition_point(|slot| slot.several);
-        // Neighbours in one span cost less. What is far is read upwards in both of its copies: which of these pages is
+        // Neighbours in one span cost less. What is far is read upwards in all of its copies: which of these pages is
         // before which does not matter as all that is near is around them.
-        let mut all: Vec<u32> = (0..compared as u32).collect();
-        for run in all.chunk_by_mut(|&a, &b| slots[a as usize].far && slots[b as usize].far) {
+        let all = |slot: u32| slots[slot as usize].copies == Copies::All;
+        let mut several: Vec<u32> = (0..compared as u32).collect();
+        let mut once: Vec<u32> =
+            several.extract_if(.., |slot| slots[*slot as usize].copies == Copies::Once).collect();
+        once.sort_unstable_by_key(|&slot| slots[slot as usize].at);
+        for run in several.chunk_by_mut(|&a, &b| !all(a) && !all(b)) {
             run.sort_unstable_by_key(|&slot| slots[slot as usize].at);
         }
         self.copies = copies;
@@ -98,10 +125,15 @@ impl Order {
         self.pages.resize(slots.len() * copies, 0);
         for copy in 0..copies {
             let outermost = copy == 0 || copy == copies - 1;
-            let runs = all.chunk_by(|&a, &b| slots[a as usize].far && slots[b as usize].far);
-            let mut runs: Vec<&[u32]> = runs.filter(|run| outermost || !slots[run[0] as usize].far).collect();
+            let runs = several.chunk_by(|&a, &b| !all(a) && !all(b));
+            let mut runs: Vec<&[u32]> = runs.filter(|run| outermost || all(run[0])).collect();
             if copy % 2 == 1 {
                 runs.reverse();
+            }
+            if copy == copies / 2 {
+                for &slot in &once {
+                    self.place(slot, 0..copies);
+                }
             }
             for &slot in runs.into_iter().flatten() {
                 self.place(slot, copy..copies);

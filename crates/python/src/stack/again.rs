@@ -135,15 +135,30 @@ fn same(
     let mut done = 0;
     while let Some(frame) = known.get(done) {
         let start = frame.at - page_offset(frame.at) as Addr;
-        let within = |frame: &&RawFrame| frame.at.wrapping_sub(start) <= (PAGE - size) as Addr;
-        let run = known[done..].iter().take_while(within).count();
+        // How far the frames behind it that lie in its page reach.
+        let (mut run, mut from, mut to) = (0, PAGE, 0);
+        for frame in &known[done..] {
+            let offset = frame.at.wrapping_sub(start);
+            if offset > (PAGE - size) as Addr {
+                break;
+            }
+            if run > 0 {
+                (from, to) = (from.min(offset as usize), to.max(offset as usize));
+            }
+            run += 1;
+        }
         if run == 0 {
-            // It lies across two pages: rare enough to be parsed.
-            return Ok(done);
+            if !same_across(reader, layout, size, copy, frame.at)? {
+                return Ok(done);
+            }
+            done += 1;
+            continue;
         }
         let run = &known[done..done + run];
         let Some([a, b]) = reader.pair(copy, start)? else { return Ok(done) };
-        if !std::ptr::eq(a, b) && !same_run(layout, size, a, b, run) {
+        // The quick way, for callers stand still: from the first to the last byte of them.
+        let stood = || same_frame(layout, size, a, b, frame) && (from > to || a[from..to + size] == b[from..to + size]);
+        if !std::ptr::eq(a, b) && !stood() {
             return Ok(done + run.iter().take_while(|frame| same_frame(layout, size, a, b, frame)).count());
         }
         done += run.len();
@@ -151,19 +166,35 @@ fn same(
     Ok(done)
 }
 
-/// True when the first of these frames is the same in both pages, and all from the first to the last byte of the others:
-/// the quick way, for callers stand still.
-fn same_run(layout: &Frame, size: usize, a: &[u8; PAGE], b: &[u8; PAGE], run: &[RawFrame]) -> bool {
-    let Some((head, callers)) = run.split_first() else { return true };
-    let offsets = || callers.iter().map(|frame| page_offset(frame.at));
-    let callers = offsets().min().zip(offsets().max());
-    same_frame(layout, size, a, b, head) && callers.is_none_or(|(from, to)| a[from..to + size] == b[from..to + size])
+/// True when everything that the walk reads of a frame that lies across two pages is the same.
+fn same_across(
+    reader: &mut Reader<'_>,
+    layout: &Frame,
+    size: usize,
+    copy: usize,
+    at: Addr,
+) -> Result<bool, Unreadable> {
+    let (mut before, mut now) = ([0; Frame::MAX_SIZE as usize], [0; Frame::MAX_SIZE as usize]);
+    let offset = page_offset(at);
+    let start = at - offset as Addr;
+    let (head, tail) = (PAGE - offset, offset + size - PAGE);
+    // The second page is there: the frame was read when it became known.
+    for (start, from, to, len) in [(start, offset, 0, head), (start.wrapping_add(PAGE as Addr), 0, head, tail)] {
+        let Some([a, b]) = reader.pair(copy, start)? else { return Ok(false) };
+        before[to..to + len].copy_from_slice(&a[from..from + len]);
+        now[to..to + len].copy_from_slice(&b[from..from + len]);
+    }
+    Ok(same_bytes(layout, &before[..size], &now[..size]))
 }
 
-/// True when everything that the walk reads of a frame is the same in both pages.
+/// The same for one that lies in these pages.
 fn same_frame(layout: &Frame, size: usize, a: &[u8; PAGE], b: &[u8; PAGE], frame: &RawFrame) -> bool {
     let at = page_offset(frame.at);
-    let (a, b) = (&a[at..at + size], &b[at..at + size]);
+    same_bytes(layout, &a[at..at + size], &b[at..at + size])
+}
+
+/// The same for the bytes of one frame.
+fn same_bytes(layout: &Frame, a: &[u8], b: &[u8]) -> bool {
     let same = |offset: u32, len: usize| {
         let range = offset as usize..offset as usize + len;
         a.get(range.clone()) == b.get(range)

@@ -38,6 +38,14 @@ impl Before {
         part.and_then(|part| self.frames.get(part.walked?..part.end)).unwrap_or_default()
     }
 
+    /// How many of a member's frames, from the outermost on, are what they were; of so many it is known.
+    pub(super) fn same(&self, member: usize, roster: u64, frames: &[RawFrame], known: usize) -> usize {
+        let Some(part) = self.part(member, roster) else { return 0 };
+        let before = self.frames.get(part.walked.unwrap_or(part.first)..part.end).unwrap_or_default();
+        let pairs = frames.iter().rev().zip(before.iter().rev()).skip(known);
+        known + pairs.take_while(|(now, before)| now == before).count()
+    }
+
     /// How many of a member's outermost frames, of so many that are the same now, had their code objects checked at this
     /// epoch.
     pub(super) fn checked(&self, member: usize, roster: u64, same: usize, epoch: u64, replaced: u64) -> usize {

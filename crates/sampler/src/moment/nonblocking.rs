@@ -4,6 +4,8 @@
 //! deepest frame that held still, so that no sample is lost and none is invented. Of that frame only the place need not
 //! have held still: a function that works by itself stands on the stack and goes from line to line.
 
+use std::time::{Duration, Instant};
+
 use py_spy_address_space::{Addr, LAST};
 use py_spy_python::layout::Root;
 use py_spy_python::{RawFrame, Reader, Stack, Unreadable};
@@ -12,6 +14,9 @@ use super::{Part, Wanted, Watch};
 
 /// Looks at the lists of interpreters and threads until one of them makes sense.
 const MAX_LOOKS: u32 = 8;
+
+/// At intervals below this the lists are read so seldom: they seldom change, and their pages would be copied at each tick.
+pub(super) const RELIST: Duration = Duration::from_millis(1);
 
 /// Threads whose outermost frames are remembered; then all are forgotten.
 const MAX_ROOTS: usize = 1 << 16;
@@ -56,11 +61,24 @@ impl Watch {
     /// Copies, and reads the lists again if they have changed. They may change while they are copied, and lead anywhere.
     fn list_members(&mut self) -> Result<(), Unreadable> {
         self.window.refill(&self.memory, (0, 0), &mut [])?;
-        self.refresh_roster()?;
-        if !self.is_settled()? {
+        if !self.fast {
             self.refresh_roster()?;
+            if !self.is_settled()? {
+                self.refresh_roster()?;
+            }
+            return Ok(());
         }
-        Ok(())
+        // Who is known can be seen to be who he was; a newcomer that runs is missed.
+        let now = Instant::now();
+        if !self.roster.is_doubted() && self.listed.is_some_and(|at| now < at + RELIST) {
+            return Ok(());
+        }
+        std::mem::swap(&mut self.window, &mut self.lists);
+        let listed = self.window.refill(&self.memory, (0, 0), &mut []).map_err(Unreadable::from);
+        let listed = listed.and_then(|()| self.refresh_roster());
+        std::mem::swap(&mut self.window, &mut self.lists);
+        self.listed = Some(now);
+        listed.map(|_| ())
     }
 
     /// Who holds a GIL, as far as the last copy tells.
@@ -81,6 +99,13 @@ impl Watch {
         let first = self.moment.frames.len();
         let mut frames = std::mem::take(&mut self.moment.frames);
         let walked = self.walk(member, &mut frames);
+        let same = walked.as_ref().map_or(0, |walked| walked.map_or(0, |(_, same)| same));
+        let size = Addr::from(self.python.layout.frame.size.saturating_sub(1));
+        for frame in &frames[first..frames.len() - same] {
+            // It may lie across two pages.
+            self.window.moved(frame.at);
+            self.window.moved(frame.at.saturating_add(size));
+        }
         let (whole, stood) = only_known(walked, first, &mut frames);
         let (end, refill) = (frames.len(), self.window.refills());
         self.moment.frames = frames;
