@@ -81,6 +81,9 @@ const SINGLE: u32 = 1 << 31;
 /// No program has memory above this page, and sums of addresses below it do not overflow.
 const LAST_PAGE: Addr = (1 << 63) - PAGE as Addr;
 
+/// For [`Window::begin`]: all pages of the chain are near, and whatever is in them moves.
+pub const ALL_NEAR: u32 = u32::MAX;
+
 /// An address that is in no page.
 const NOWHERE: Addr = 1;
 
@@ -92,7 +95,7 @@ impl Window {
             order: Order::default(),
             looked: 0,
             chain: 1,
-            near: u32::MAX,
+            near: ALL_NEAR,
             bytes: Buffer::default(),
             before: Buffer::default(),
             has_before: false,
@@ -278,7 +281,11 @@ impl Window {
                 known.chain = self.chain;
                 if self.near > 0 {
                     known.near = self.tick;
-                    self.near -= 1;
+                    if self.near == ALL_NEAR {
+                        known.moved = self.tick;
+                    } else {
+                        self.near -= 1;
+                    }
                 }
             }
         }

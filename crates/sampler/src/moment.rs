@@ -12,7 +12,7 @@ mod stop;
 
 use std::time::{Duration, Instant};
 
-use py_spy_address_space::{Addr, BEFORE, LAST, Window};
+use py_spy_address_space::{ALL_NEAR, Addr, BEFORE, LAST, Window};
 use py_spy_python::{Gil, Python, RawFrame, Reader, Stack, ThreadState, Unreadable, stands, walk, walk_again};
 use py_spy_target::{CpuClock, Live, ProcessEnd, Slices, Stopper, Target, Tasks};
 use rustc_hash::FxHashMap;
@@ -373,7 +373,7 @@ impl Watch {
 
     /// A member's state in one copy.
     fn begin_walk(&mut self, copy: usize, member: usize) -> Result<Option<ThreadState>, Unreadable> {
-        self.window.begin(u32::MAX);
+        self.window.begin(ALL_NEAR);
         let mut reader = Reader::new(&mut self.window, &self.memory, copy);
         self.roster.state(member, &mut reader, &self.python.layout)
     }

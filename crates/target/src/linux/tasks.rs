@@ -181,12 +181,19 @@ impl Tasks {
         running.clear();
         let mut ran = false;
         for (&tid, task) in &mut self.known {
+            // A thread that we stop at each look has run in between: its counts need not be asked for.
+            if ours && task.state == TaskState::Running && task.still_runs(&self.folder, tid) {
+                (task.slices, task.sure) = (Slices::NONE, false);
+                ran = true;
+                running.push(tid);
+                continue;
+            }
             let slices = task.read_slices(&self.folder, tid);
             let same = slices.is_some_and(|slices| slices == task.slices && slices.are_counted());
             let before = task.state;
             let state = match before {
                 state if same && (task.sure || state == TaskState::Running) => Some(state),
-                TaskState::Running if task.still_runs(&self.folder, tid) => Some(before),
+                TaskState::Running if !ours && task.still_runs(&self.folder, tid) => Some(before),
                 _ => task.read_state(&self.folder, tid),
             };
             task.sure = same && before != TaskState::Traced && state == Some(before);
