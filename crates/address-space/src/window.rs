@@ -36,7 +36,7 @@ pub const BEFORE: usize = usize::MAX - 1;
 /// alike. Pages, not spans: the cost of a vectored read goes by pages touched, and neighbours are read once.
 ///
 /// With more than one copy each refill reads everything that many times in a row, for whoever must tell what moved.
-/// Every other copy is read backwards: a program that goes through its states at the pace of the copies would else show
+/// Every third copy is read backwards: a program that goes through its states at the pace of the copies would else show
 /// each page in one state, in all of them the same, and no two of them at one time. The other way round it can not.
 ///
 /// Of what lies far along a chain, or has been still, there are only the first copy and the last, with all copies of what is
@@ -282,7 +282,7 @@ impl Window {
                 if self.near > 0 {
                     known.near = self.tick;
                     if self.near == ALL_NEAR {
-                        known.moved = self.tick;
+                        (known.head, known.moved) = (true, self.tick);
                     } else {
                         self.near -= 1;
                     }

@@ -389,6 +389,6 @@ impl Watch {
 fn copies(mode: Mode) -> usize {
     match mode {
         Mode::Stop => 1,
-        Mode::Nonblocking => 4,
+        Mode::Nonblocking => 6,
     }
 }

@@ -1,12 +1,14 @@
 //! In which order a window copies its pages.
 
+use std::ops::Range;
+
 use crate::Addr;
 
 use super::FORGET_AFTER;
 
 /// A page in which nothing was seen to move for so many ticks is still. Then a copy in which it just has moved comes at most
 /// that seldom, and only a small part of those copies are torn and look whole.
-const STILL_AFTER: u32 = 256;
+pub(super) const STILL_AFTER: u32 = 256;
 
 /// How many of a refill's copies there are of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +36,8 @@ pub(super) struct Slot {
     pub(super) chain: u32,
     /// When it was last among the first along a chain.
     pub(super) near: u32,
+    /// It has the head of a chain.
+    pub(super) head: bool,
     /// When something in it was last seen to have moved.
     pub(super) moved: u32,
     /// It is looked at in several copies.
@@ -54,6 +58,7 @@ impl Slot {
             order: 0,
             chain: 0,
             near: never,
+            head: false,
             moved: tick,
             several: true,
             copies: Copies::All,
@@ -124,19 +129,22 @@ impl Order {
         self.pages.clear();
         self.pages.resize(slots.len() * copies, 0);
         for copy in 0..copies {
-            let outermost = copy == 0 || copy == copies - 1;
-            let runs = several.chunk_by(|&a, &b| !all(a) && !all(b));
-            let mut runs: Vec<&[u32]> = runs.filter(|run| outermost || all(run[0])).collect();
-            if copy % 2 == 1 {
-                runs.reverse();
-            }
             if copy == copies / 2 {
                 for &slot in &once {
                     self.place(slot, 0..copies);
                 }
             }
-            for &slot in runs.into_iter().flatten() {
-                self.place(slot, copy..copies);
+            let outermost = copy == 0 || copy == copies - 1;
+            let runs = several.chunk_by(|&a, &b| !all(a) && !all(b));
+            let runs = runs.filter(|run| outermost || all(run[0]));
+            match copy % 3 {
+                0 => self.forwards(slots, runs, copy..copies),
+                // It was laid together with the one before.
+                1 => {}
+                _ => {
+                    let runs: Vec<&[u32]> = runs.collect();
+                    runs.into_iter().rev().flatten().for_each(|&slot| self.place(slot, copy..copies));
+                }
             }
         }
         for slot in compared..slots.len() {
@@ -144,9 +152,33 @@ impl Order {
         }
     }
 
+    /// One copy of everything; and of each chain's head, right after what is near along the chain, the next copy too: from a
+    /// head back to the same one it is too short for a program to come away and back.
+    fn forwards<'a>(&mut self, slots: &[Slot], runs: impl Iterator<Item = &'a [u32]>, copies: Range<usize>) {
+        let after = copies.start + 1..copies.end;
+        let mut heads: Vec<u32> = Vec::new();
+        let mut within = false;
+        for &slot in runs.flatten() {
+            let Slot { head, copies: share, .. } = slots[slot as usize];
+            if within && (head || share != Copies::All) {
+                heads.drain(..).for_each(|head| self.place(head, after.clone()));
+            }
+            within = !heads.is_empty() && !head && share == Copies::All;
+            if head {
+                heads.push(slot);
+            }
+            self.place(slot, copies.clone());
+        }
+        if within {
+            for head in heads {
+                self.place(head, after.clone());
+            }
+        }
+    }
+
     /// Puts a slot's page at the end, in place of these copies of it. Also where the order turns, and the same page is read
     /// twice in a row: what moved in between is seen by just that.
-    fn place(&mut self, slot: u32, copies: std::ops::Range<usize>) {
+    fn place(&mut self, slot: u32, copies: Range<usize>) {
         let page = self.sequence.len() as u32;
         let first = slot as usize * self.copies;
         self.pages[first + copies.start..first + copies.end].fill(page);
