@@ -66,6 +66,8 @@ pub struct Window {
     tick: u32,
     /// Nothing was read since the last refill.
     unused: bool,
+    /// The places of some pages that were found last, each where its address says.
+    recent: [(Addr, u32); RECENT],
     /// When which page was last noted to have moved.
     last_moved: (u32, Addr),
     /// The page of the last read, which copy it was of, and where that is in `bytes`.
@@ -77,6 +79,9 @@ pub type Pair<'a> = [&'a [u8; PAGE]; 2];
 
 /// Where a page is: below `SINGLE` among the slots, from there on among the singles.
 const SINGLE: u32 = 1 << 31;
+
+/// Pages whose places are found without the index.
+const RECENT: usize = 16;
 
 /// No program has memory above this page, and sums of addresses below it do not overflow.
 const LAST_PAGE: Addr = (1 << 63) - PAGE as Addr;
@@ -106,6 +111,7 @@ impl Window {
             copies: copies.max(1),
             tick: 0,
             unused: false,
+            recent: [(NOWHERE, 0); RECENT],
             last_moved: (0, NOWHERE),
             last: (NOWHERE, 0, 0),
         }
@@ -233,19 +239,13 @@ impl Window {
 
     /// A page in two copies, of which the first may be [`BEFORE`]; `None` when it was not there then.
     pub fn pair(&mut self, memory: &dyn Memory, copies: [usize; 2], start: Addr) -> Result<Option<Pair<'_>>, Fault> {
-        let page = start & !(PAGE as Addr - 1);
-        let before = copies[0] == BEFORE;
-        // The first may read, which moves nothing that was there before.
-        let a = if before { self.place_before(page) } else { Some(self.find(memory, copies[0], page)?) };
-        let b = self.find(memory, copies[1], page)?;
-        let first = if before { &self.before } else { &self.bytes };
-        Ok(a.and_then(|a| Some([first.page(a)?, self.bytes.page(b)?])))
-    }
-
-    /// Position in `before` of a page.
-    fn place_before(&self, page: Addr) -> Option<usize> {
-        let place = *self.index.get(&page).filter(|&&place| place < SINGLE && self.has_before)?;
-        Some(self.order.page(place as usize, 0) * PAGE)
+        let place = self.find_place(memory, copies[1], start & !(PAGE as Addr - 1))?;
+        let (from, a) = match copies[0] {
+            BEFORE if place < SINGLE && self.has_before => (&self.before, self.position(place, 0)),
+            BEFORE => return Ok(None),
+            copy => (&self.bytes, self.position(place, copy)),
+        };
+        Ok(from.page(a).zip(self.bytes.page(self.position(place, copies[1]))).map(|(a, b)| [a, b]))
     }
 
     /// Position in `bytes` of a page of one copy.
@@ -253,21 +253,40 @@ impl Window {
         if (self.last.0, self.last.1) == (page, copy) {
             return Ok(self.last.2);
         }
+        let place = self.find_place(memory, copy, page)?;
+        let position = self.position(place, copy);
+        self.last = (page, copy, position);
+        Ok(position)
+    }
+
+    /// Position in `bytes` of one copy of a page with such a place.
+    fn position(&self, place: u32, copy: usize) -> usize {
+        let copy = copy.min(self.copies - 1);
+        let page = match place.checked_sub(SINGLE) {
+            None => self.order.page(place as usize, copy),
+            Some(single) => self.pages() + single as usize * self.copies + copy,
+        };
+        page * PAGE
+    }
+
+    /// The place of a page of which a copy is wanted.
+    fn find_place(&mut self, memory: &dyn Memory, copy: usize, page: Addr) -> Result<u32, Fault> {
         self.unused = false;
-        let mut place = match self.index.get(&page) {
-            Some(&place) => place,
-            None => self.read_single(memory, page)?,
+        let recent = page as usize / PAGE % RECENT;
+        let mut place = match self.recent[recent] {
+            (at, place) if at == page => place,
+            _ => match self.index.get(&page) {
+                Some(&place) => place,
+                None => self.read_single(memory, page)?,
+            },
         };
         if copy != LAST && place < SINGLE && !self.slots[place as usize].several {
             place = self.read_single(memory, page)?;
         }
-        let last = self.copies - 1;
-        let (at, known) = if place < SINGLE {
-            let slot = place as usize;
-            (self.order.page(slot, copy.min(last)), &mut self.slots[slot])
-        } else {
-            let single = (place - SINGLE) as usize;
-            (self.pages() + single * self.copies + copy.min(last), &mut self.singles[single])
+        self.recent[recent] = (page, place);
+        let known = match place.checked_sub(SINGLE) {
+            None => &mut self.slots[place as usize],
+            Some(single) => &mut self.singles[single as usize],
         };
         known.again |= known.touched != self.tick;
         known.touched = self.tick;
@@ -289,8 +308,7 @@ impl Window {
                 }
             }
         }
-        self.last = (page, copy, at * PAGE);
-        Ok(at * PAGE)
+        Ok(place)
     }
 
     /// Pages that a refill copies.
@@ -373,6 +391,7 @@ impl Window {
     fn index_pages(&mut self) {
         // Whatever changes the index leads to another arrangement at the next refill.
         if std::mem::take(&mut self.rearranged) {
+            self.recent = [(NOWHERE, 0); RECENT];
             self.index.clear();
             self.index.extend(self.slots.iter().enumerate().map(|(place, slot)| (slot.at, place as u32)));
         }

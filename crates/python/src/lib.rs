@@ -20,4 +20,4 @@ pub use interpreters::{Gil, Interpreter, ThreadState, gil, interpreters, thread_
 pub use lines::line_of;
 pub use names::thread_names;
 pub use object::Unreadable;
-pub use stack::{RawFrame, Reader, Stack, stands, walk, walk_again};
+pub use stack::{RawFrame, Reader, Runs, Stack, stands, walk, walk_again};

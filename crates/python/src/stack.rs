@@ -12,7 +12,7 @@ use crate::object::{Unreadable, half, word};
 /// 1,000, and a frame has some 100 bytes.
 const MAX_FRAMES: usize = 1 << 21;
 
-pub use again::{stands, walk_again};
+pub use again::{Runs, stands, walk_again};
 
 /// This tick's copy, and the memory to turn to for what it does not have.
 pub struct Reader<'a> {
@@ -40,6 +40,12 @@ impl<'a> Reader<'a> {
     /// As many bytes as `scratch` has, in place where they lie in one page and else in `scratch`.
     pub fn view<'b>(&'b mut self, at: Addr, scratch: &'b mut [u8]) -> Result<&'b [u8], Fault> {
         self.window.view(self.memory, self.copy, at, scratch)
+    }
+
+    /// So many bytes in place; `None` when they lie in two pages.
+    pub fn in_place(&mut self, at: Addr, len: usize) -> Result<Option<&[u8]>, Fault> {
+        let offset = page_offset(at);
+        Ok(self.page(at - offset as Addr)?.get(offset..offset.saturating_add(len)))
     }
 
     /// The page that starts at an address.

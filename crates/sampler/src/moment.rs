@@ -13,7 +13,7 @@ mod stop;
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::{ALL_NEAR, Addr, BEFORE, LAST, Window};
-use py_spy_python::{Gil, Python, RawFrame, Reader, Stack, ThreadState, Unreadable, stands, walk, walk_again};
+use py_spy_python::{Gil, Python, RawFrame, Reader, Runs, Stack, ThreadState, Unreadable, stands, walk, walk_again};
 use py_spy_target::{CpuClock, Live, ProcessEnd, Slices, Stopper, Target, Tasks};
 use rustc_hash::FxHashMap;
 
@@ -140,6 +140,7 @@ pub(crate) struct Watch {
     /// Where the stacks of each thread state end, of the looks that stop nothing.
     roots: FxHashMap<Addr, Roots>,
     scratch: Vec<RawFrame>,
+    runs: Runs,
     holders: Vec<usize>,
 }
 
@@ -220,6 +221,7 @@ impl Watch {
             unknown: 0,
             roots: FxHashMap::default(),
             scratch: Vec::new(),
+            runs: Runs::default(),
             holders: Vec::new(),
         })
     }
@@ -362,13 +364,13 @@ impl Watch {
         }))
     }
 
-    /// True when a member's stack, which is known from the first copy, is the same in another one, but for where in its
-    /// code the innermost frame is.
+    /// True when a member's stack, which is known from the first copy and in [`Watch::runs`], is the same in another one, but
+    /// for where in its code the innermost frame is.
     fn stands(&mut self, copy: usize, member: usize, known: &[RawFrame]) -> Result<bool, Unreadable> {
         let Some(state) = self.begin_walk(copy, member)? else { return Ok(false) };
         let mut reader = Reader::new(&mut self.window, &self.memory, copy);
         reader.begin(NEAR_PAGES);
-        stands(&mut reader, &self.python.layout, (state.frame, state.base), (0, known))
+        stands(&mut reader, &self.python.layout, (state.frame, state.base), (0, known, &self.runs))
     }
 
     /// A member's state in one copy.

@@ -89,7 +89,7 @@ pub fn stands(
     reader: &mut Reader<'_>,
     layout: &Layout,
     (innermost, base): (Addr, Option<Addr>),
-    (copy, known): (usize, &[RawFrame]),
+    (copy, known, runs): (usize, &[RawFrame], &Runs),
 ) -> Result<bool, Unreadable> {
     let (known, end) = match (base, known.split_last()) {
         (Some(base), Some((last, callees))) if base == last.at => (callees, base),
@@ -111,7 +111,68 @@ pub fn stands(
     let same_head = RawFrame { position: head.position, ..frame } == *head
         && previous == callers.first().map_or(end, |caller| caller.at)
         && (previous != 0 || super::is_root(&layout.frame, bytes));
-    Ok(same_head && same(reader, &layout.frame, size, copy, callers)? == callers.len())
+    Ok(same_head && runs.stand(reader, &layout.frame, copy)?)
+}
+
+/// Frames beside each other in one page.
+#[derive(Debug)]
+struct Run {
+    first: Addr,
+    /// Where they are in the page, up to the last one's start; empty for one that lies across two pages.
+    within: std::ops::Range<usize>,
+}
+
+/// The callers on a stack, as runs: what is compared as a whole.
+#[derive(Debug, Default)]
+pub struct Runs(Vec<Run>);
+
+impl Runs {
+    /// Of a stack's frames, the innermost first, without that one.
+    pub fn find(&mut self, layout: &Layout, frames: &[RawFrame]) {
+        self.0.clear();
+        let last = PAGE.saturating_sub(layout.frame.size as usize);
+        let mut page = None;
+        let frames = match frames.split_last() {
+            // The frame at the thread state's base is never read.
+            Some((last, callees)) if layout.thread.base_frame.is_some() && last.shim && last.code == 0 => callees,
+            _ => frames,
+        };
+        for frame in frames.iter().skip(1) {
+            let at = page_offset(frame.at);
+            let start = frame.at - at as Addr;
+            match self.0.last_mut() {
+                _ if at > last => {
+                    self.0.push(Run { first: frame.at, within: 0..0 });
+                    page = None;
+                }
+                Some(run) if page == Some(start) => {
+                    run.within = run.within.start.min(at)..run.within.end.max(at + 1);
+                }
+                _ => {
+                    self.0.push(Run { first: frame.at, within: at..at + 1 });
+                    page = Some(start);
+                }
+            }
+        }
+    }
+
+    /// True when they are the same in two copies, to the byte.
+    fn stand(&self, reader: &mut Reader<'_>, layout: &Frame, copy: usize) -> Result<bool, Unreadable> {
+        let size = (layout.size as usize).min(Frame::MAX_SIZE as usize);
+        for Run { first, within } in &self.0 {
+            let stands = if within.is_empty() {
+                same_across(reader, layout, size, copy, *first)?
+            } else {
+                let pair = reader.pair(copy, first - page_offset(*first) as Addr)?;
+                let bytes = within.start..(within.end - 1 + size).min(PAGE);
+                pair.is_some_and(|[a, b]| std::ptr::eq(a, b) || a[bytes.clone()] == b[bytes])
+            };
+            if !stands {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 /// Where the walk has come to among the known frames.

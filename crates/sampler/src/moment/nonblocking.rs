@@ -123,6 +123,7 @@ impl Watch {
         let mut other = std::mem::take(&mut self.scratch);
         let all = &frames[part.first..part.end];
         let of_first = if from > 0 && !part.moving { all } else { &[] };
+        self.runs.find(&self.python.layout, of_first);
         for copy in from..self.window.copies() {
             if !of_first.is_empty() && matches!(self.stands(copy, part.member, of_first), Ok(true)) {
                 continue;
