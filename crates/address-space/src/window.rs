@@ -148,7 +148,8 @@ impl Window {
         }
         self.last_moved = (self.tick, page);
         let Some(&place) = self.index.get(&page) else { return };
-        let slot = if place < SINGLE { &mut self.slots[place as usize] } else { &mut self.singles[(place - SINGLE) as usize] };
+        let slot =
+            if place < SINGLE { &mut self.slots[place as usize] } else { &mut self.singles[(place - SINGLE) as usize] };
         slot.moved = self.tick;
     }
 

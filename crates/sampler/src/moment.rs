@@ -132,7 +132,11 @@ pub(crate) struct Watch {
     /// The thread that was stopped last.
     last_held: u32,
     gils: Vec<Option<Gil>>,
-    /// What [`Watch::gils_rest`] saw last of each GIL.
+    /// The threads that ran at the last look but one of [`Watch::others_rest`], and the CPU time of all others then.
+    pub(crate) runners: Vec<u32>,
+    spare_runners: Vec<u32>,
+    time_of_others: Option<u64>,
+    /// What [`Watch::others_rest`] saw last of each GIL that nobody held.
     at_rest: Vec<Option<(Addr, Option<Slices>)>>,
     wanted: Vec<usize>,
     /// Moments in a row at which nobody knew who holds the GIL.
@@ -217,6 +221,9 @@ impl Watch {
             last_held: 0,
             gils: Vec::new(),
             at_rest: Vec::new(),
+            runners: Vec::new(),
+            spare_runners: Vec::new(),
+            time_of_others: None,
             wanted: Vec::new(),
             unknown: 0,
             roots: FxHashMap::default(),

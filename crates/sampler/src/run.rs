@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use py_spy_profile::{Frame, Nanos, Sample, Sink, StackId, Tables};
-use py_spy_target::CpuClock;
 
 use crate::clock::{Clock, Slot, wait_until};
 use crate::codes::Codes;
@@ -47,8 +46,6 @@ struct Run<'a> {
     threads: ThreadTable,
     /// The threads that were running at this tick.
     running: Vec<u32>,
-    /// The process's CPU time at the last tick.
-    cpu_time: Option<u64>,
     /// When the list of threads is looked at again.
     refresh_at: Option<Instant>,
     /// When it is seen to that it still is the same program.
@@ -74,7 +71,6 @@ impl Sampler {
             control,
             threads: ThreadTable::default(),
             running: Vec::new(),
-            cpu_time: None,
             refresh_at: None,
             doubt_at: None,
             not_before: None,
@@ -192,13 +188,13 @@ impl Run<'_> {
         self.refresh_tasks()?;
         // The clock of the whole process and the words of its GILs cost a few calls whatever the number of threads. Of a few
         // threads each is asked at once.
-        let idle = self.watch.tasks.len() > FEW_THREADS && !self.watch.tasks.any_running() && {
-            let now = self.watch.clock.and_then(CpuClock::now);
-            let before = std::mem::replace(&mut self.cpu_time, now);
-            let rest = self.watch.gils_rest();
-            rest && now.is_some() && now == before
+        let ran = if self.watch.tasks.len() > FEW_THREADS && self.watch.others_rest() {
+            let Watch { tasks, runners, .. } = &mut *self.watch;
+            tasks.running_of(runners, &mut self.running, stops)
+        } else {
+            self.watch.tasks.running(&mut self.running, stops)
         };
-        if !idle && self.watch.tasks.running(&mut self.running, stops) {
+        if ran {
             return Some(true);
         }
         // An exec uses CPU time, but it may all have been used before we looked.

@@ -118,8 +118,7 @@ impl Order {
         // before which does not matter as all that is near is around them.
         let all = |slot: u32| slots[slot as usize].copies == Copies::All;
         let mut several: Vec<u32> = (0..compared as u32).collect();
-        let mut once: Vec<u32> =
-            several.extract_if(.., |slot| slots[*slot as usize].copies == Copies::Once).collect();
+        let mut once: Vec<u32> = several.extract_if(.., |slot| slots[*slot as usize].copies == Copies::Once).collect();
         once.sort_unstable_by_key(|&slot| slots[slot as usize].at);
         for run in several.chunk_by_mut(|&a, &b| !all(a) && !all(b)) {
             run.sort_unstable_by_key(|&slot| slots[slot as usize].at);

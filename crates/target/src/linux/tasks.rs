@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use rustc_hash::FxHashMap;
 
+use super::cpu_clock::CpuClock;
+
 /// What the scheduler says of a thread at one instant (`/proc/PID/task/TID/stat`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskState {
@@ -64,6 +66,12 @@ impl Slices {
 
     /// Of a thread that was not looked at yet.
     const NONE: Slices = Slices { text: [0; Slices::MAX], len: 0 };
+
+    /// The thread's CPU time, ns, up to the last time that it left its CPU or the kernel's tick came.
+    fn cpu_time(&self) -> Option<u64> {
+        let text = self.text.get(..usize::from(self.len))?;
+        std::str::from_utf8(text).ok()?.split(' ').next()?.parse().ok()
+    }
 
     /// False where the kernel does not count (it says only zeroes then) or has no such file.
     fn are_counted(&self) -> bool {
@@ -181,43 +189,48 @@ impl Tasks {
         running.clear();
         let mut ran = false;
         for (&tid, task) in &mut self.known {
-            // A thread that we stop at each look has run in between: its counts need not be asked for.
-            if ours && task.state == TaskState::Running && task.still_runs(&self.folder, tid) {
-                (task.slices, task.sure) = (Slices::NONE, false);
-                ran = true;
-                running.push(tid);
-                continue;
-            }
-            let slices = task.read_slices(&self.folder, tid);
-            let same = slices.is_some_and(|slices| slices == task.slices && slices.are_counted());
-            let before = task.state;
-            let state = match before {
-                state if same && (task.sure || state == TaskState::Running) => Some(state),
-                TaskState::Running if !ours && task.still_runs(&self.folder, tid) => Some(before),
-                _ => task.read_state(&self.folder, tid),
-            };
-            task.sure = same && before != TaskState::Traced && state == Some(before);
-            task.slices = slices.unwrap_or(Slices::NONE);
-            let runs = match state {
-                Some(TaskState::Running) => true,
-                Some(TaskState::Traced) => ours,
-                Some(_) => false,
-                None => {
-                    self.stale = true;
-                    false
-                }
-            };
-            ran |= runs || !same;
-            if runs {
+            let look = task.look(&self.folder, tid, ours);
+            self.stale |= look.gone;
+            ran |= look.ran;
+            if look.runs {
                 running.push(tid);
             }
         }
         ran
     }
 
-    /// True when some thread was running, or stopped by a tracer, at the last look.
-    pub fn any_running(&self) -> bool {
-        self.known.values().any(|task| matches!(task.state, TaskState::Running | TaskState::Traced))
+    /// The same for those of these threads only, of which it is known that nobody else has run.
+    pub fn running_of(&mut self, of: &[u32], running: &mut Vec<u32>, ours: bool) -> bool {
+        running.clear();
+        let mut ran = false;
+        for &tid in of {
+            let Some(task) = self.known.get_mut(&tid) else { continue };
+            let look = task.look(&self.folder, tid, ours);
+            self.stale |= look.gone;
+            ran |= look.ran;
+            if look.runs {
+                running.push(tid);
+            }
+        }
+        ran
+    }
+
+    /// The CPU time of all threads but these, ns: what the clock of the whole process says less what is counted for
+    /// them, as both count at the same instants (`thread_group_cputime` in the kernel's `kernel/sched/cputime.c`). `None` when
+    /// it could not be told just now.
+    pub fn time_of_others(&mut self, clock: CpuClock, runners: &[u32]) -> Option<u64> {
+        let mut sum = || runners.iter().try_fold(0_u64, |sum, &tid| sum.checked_add(self.slices(tid)?.cpu_time()?));
+        let before = sum()?;
+        let all = clock.now()?;
+        let same = sum()? == before;
+        all.checked_sub(before).filter(|_| same)
+    }
+
+    /// The threads that were running, or stopped by a tracer, at the last look.
+    pub fn runners(&self, into: &mut Vec<u32>) {
+        let runs = |task: &Task| matches!(task.state, TaskState::Running | TaskState::Traced);
+        into.clear();
+        into.extend(self.known.iter().filter(|(_, task)| runs(task)).map(|(&tid, _)| tid));
     }
 
     /// A thread's state now; `None` when it is gone.
@@ -243,7 +256,41 @@ impl Tasks {
     }
 }
 
+/// What a look at a thread found.
+struct Look {
+    /// It runs, or waits for a CPU.
+    runs: bool,
+    /// It runs, or may have run since the last look.
+    ran: bool,
+    gone: bool,
+}
+
 impl Task {
+    /// Looks at what can have changed; see [`Tasks::running`].
+    fn look(&mut self, folder: &std::path::Path, tid: u32, ours: bool) -> Look {
+        // A thread that we stop at each look has run in between: its counts need not be asked for.
+        if ours && self.state == TaskState::Running && self.still_runs(folder, tid) {
+            (self.slices, self.sure) = (Slices::NONE, false);
+            return Look { runs: true, ran: true, gone: false };
+        }
+        let slices = self.read_slices(folder, tid);
+        let same = slices.is_some_and(|slices| slices == self.slices && slices.are_counted());
+        let before = self.state;
+        let state = match before {
+            state if same && (self.sure || state == TaskState::Running) => Some(state),
+            TaskState::Running if !ours && self.still_runs(folder, tid) => Some(before),
+            _ => self.read_state(folder, tid),
+        };
+        self.sure = same && before != TaskState::Traced && state == Some(before);
+        self.slices = slices.unwrap_or(Slices::NONE);
+        let runs = match state {
+            Some(TaskState::Running) => true,
+            Some(TaskState::Traced) => ours,
+            _ => false,
+        };
+        Look { runs, ran: runs || !same, gone: state.is_none() }
+    }
+
     fn read_slices(&mut self, folder: &std::path::Path, tid: u32) -> Option<Slices> {
         let mut slices = Slices::NONE;
         slices.len = read_kept(&mut self.schedstat, folder, tid, "schedstat", &mut slices.text)? as u8;
