@@ -126,6 +126,7 @@ fn same_frame(layout: &Frame, size: usize, a: &[u8; PAGE], b: &[u8; PAGE], frame
         && same(layout.code, 8)
         && same(layout.position_at, position)
         && match layout.root {
+            Root::Any => true,
             Root::NoGenerator { generator } => same(generator, 8),
             Root::NotOwnedBy { owner, .. } | Root::Shim { owner, .. } => same(owner, 1),
         }
@@ -136,6 +137,7 @@ fn same_frame(layout: &Frame, size: usize, a: &[u8; PAGE], b: &[u8; PAGE], frame
         }
         && match layout.running {
             Running::Unknown => true,
+            Running::Counted { references, stack_top } => same(references, 4) && same(stack_top, 8),
             Running::Byte { at, .. } => same(at, 1),
         }
 }

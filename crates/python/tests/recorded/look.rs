@@ -15,6 +15,10 @@ pub(crate) struct Start {
     pub(crate) runtime: Option<Addr>,
     /// `Py_Version`.
     pub(crate) version: Option<Addr>,
+    /// `interp_head`.
+    pub(crate) interpreters: Option<Addr>,
+    /// `_PyThreadState_Current`.
+    pub(crate) current_thread: Option<Addr>,
 }
 
 /// What was met on the way, whether or not it came to an end.
@@ -27,7 +31,15 @@ pub(crate) struct Met {
 impl Start {
     fn binary(&self) -> Binary {
         let path = format!("/{}", self.name);
-        Binary { path, runtime: self.runtime, version: self.version, initialize: true, data: Vec::new() }
+        Binary {
+            path,
+            runtime: self.runtime,
+            version: self.version,
+            initialize: true,
+            interpreters: self.interpreters,
+            current_thread: self.current_thread,
+            ..Binary::default()
+        }
     }
 }
 

@@ -17,7 +17,7 @@ type AtRest = (Addr, Option<Slices>);
 
 impl Watch {
     /// True when nobody holds a GIL, and the last holders are those of the last call and have not run since. Where there
-    /// is no GIL it is never known.
+    /// is no GIL, or one that does not tell who held it last, it is never known.
     pub(crate) fn gils_rest(&mut self) -> bool {
         let mut rest = !self.roster.gils.is_empty();
         for index in 0..self.roster.gils.len() {
@@ -33,7 +33,8 @@ impl Watch {
     }
 
     fn gil_at_rest(&mut self, index: usize) -> Option<AtRest> {
-        let (tail, words) = gil_words(self.roster.gils[index]?);
+        let gil = self.roster.gils[index].filter(|gil| !gil.names_holders_only())?;
+        let (tail, words) = gil_words(gil);
         let bytes = &mut [0; super::stop::MAX_GIL_WORDS][..tail.1];
         py_spy_address_space::Memory::read(&self.memory, tail.0, bytes).ok()?;
         let (holder, locked) = words(bytes);
