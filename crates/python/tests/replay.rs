@@ -51,7 +51,8 @@ fn without_their_symbol_old_ones_are_found_by_what_returns_it_and_by_a_search() 
         let Some(head) = recorded.start.interpreters else { continue };
         let page = head - head % PAGE as Addr;
         recorded.memory.page(page + PAGE as Addr);
-        let (path, data) = ("/x".to_owned(), [page..page + 2 * PAGE as Addr].into());
+        let data: Range<Addr> = page..page + 2 * PAGE as Addr;
+        let (path, data) = ("/x".to_owned(), [data].into());
         let current_thread = recorded.start.current_thread;
         let binary = Binary { path, initialize: true, current_thread, data, ..Binary::default() };
         let found = find(&recorded.memory, std::slice::from_ref(&binary)).map(|python| python.runtime);
