@@ -4,7 +4,6 @@ use py_spy_address_space::{Addr, Fault, Memory};
 
 use crate::layout::{Code, Layout};
 use crate::object::{self, Unreadable, add, half, word};
-use crate::stack::RawFrame;
 
 /// What is compared to see that a code object's address still has the same code object: a freed one's memory is used
 /// again, and that of its name for another name. Pointers to its name, file name and line table, its first line, and
@@ -102,8 +101,8 @@ impl CodeObject {
         })
     }
 
-    /// The line that a frame is at, if the line table has one.
-    pub fn line(&self, layout: &Layout, frame: &RawFrame) -> Option<u32> {
-        crate::line_of(layout.code.lines, &self.line_table, self.first_line, frame.position)
+    /// The line at a [`crate::place`], if the line table has one.
+    pub fn line(&self, layout: &Layout, place: i64) -> Option<u32> {
+        crate::line_of(layout.code.lines, &self.line_table, self.first_line, place)
     }
 }

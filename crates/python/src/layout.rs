@@ -233,9 +233,6 @@ pub struct Frame {
     pub position_at: Offset,
     /// What is at `position_at`.
     pub position: Position,
-    /// `tlbc_index`, an `int`: which of the code object's copies of the bytecode the position points into (free-threaded
-    /// 3.14+); see [`Code::bytecode_copies`].
-    pub bytecode_copy: Option<Offset>,
     /// How the outermost frame is told from one whose caller was just cut off.
     pub root: Root,
     /// Which frames were entered from C.

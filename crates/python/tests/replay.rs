@@ -7,7 +7,7 @@ use std::ops::Range;
 use py_spy_address_space::{Addr, PAGE};
 use py_spy_python::{Binary, NotPython, find};
 use recorded::look::{Met, Start, look};
-use recorded::{NAMES, load};
+use recorded::{NAMES, Recorded, load};
 
 #[test]
 fn every_series_is_read_to_what_it_said_of_itself() {
@@ -68,6 +68,33 @@ fn without_their_symbol_old_ones_are_found_by_what_returns_it_and_by_a_search() 
         count += 1;
     }
     assert_eq!(count, 2);
+}
+
+/// Puts another word into a recording.
+fn put(recorded: &mut Recorded, at: Addr, word: u64) {
+    let place = at as usize % PAGE;
+    recorded.memory.page(at)[place..place + 8].copy_from_slice(&word.to_le_bytes());
+}
+
+#[test]
+fn a_version_newer_than_all_known_is_read_by_what_it_publishes() {
+    for name in ["3.13", "3.13t", "3.14", "3.15"] {
+        for (number, version) in [(0x0310_00f0, "3.16.0"), (0x0311_01f0, "3.17.1"), (0x0400_00f0, "4.0.0")] {
+            let mut recorded = load(name);
+            let runtime = recorded.start.runtime.expect("an address");
+            put(&mut recorded, runtime + 8, number);
+            let seen = look(&recorded.memory, &recorded.start, &mut Met::default());
+            if name == "3.15" {
+                // It still says of itself in `sys.hexversion` that it is 3.15: that is no reason to refuse it.
+                let (_, rest) = recorded.truth.split_once('\n').expect("lines");
+                assert_eq!(seen, Ok(format!("version {version}\n{rest}")), "{name} as {version}");
+            } else {
+                // The words of another series' table lead nowhere, and that is noticed.
+                let why = seen.expect_err("it has moved");
+                assert!(!why.contains("not supported"), "{name} as {version}: {why}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -173,7 +173,7 @@ static void frame(void) {
 #else
     printf("position: Position::WordIndex, ");
 #endif
-    printf("bytecode_copy: None, entry: Entry::Always, ");
+    printf("entry: Entry::Always, ");
 #if PY_VERSION_HEX < 0x03040000
     printf("root: Root::Any, running: Running::Counted { references: %zu, stack_top: %zu }, ",
            AT(PyFrameObject, ob_refcnt), AT(PyFrameObject, RUNNING));
@@ -201,9 +201,6 @@ static void frame(void) {
 #if PY_VERSION_HEX < 0x030C0000
                 AT(_PyInterpreterFrame, is_entry),
 #endif
-#if PY_VERSION_HEX >= 0x030E0000 && defined(Py_GIL_DISABLED)
-                AT(_PyInterpreterFrame, tlbc_index),
-#endif
                 AT(_PyInterpreterFrame, owner)));
     PRINT("previous", _PyInterpreterFrame, previous);
     PRINT("code", _PyInterpreterFrame, FRAME_CODE);
@@ -211,11 +208,6 @@ static void frame(void) {
     printf("code_tag: %d, ", PY_VERSION_HEX < 0x030E0000 ? 0 : 3);
     PRINT("position_at", _PyInterpreterFrame, FRAME_POSITION);
     printf("position: Position::Pointer, ");
-#if PY_VERSION_HEX >= 0x030E0000 && defined(Py_GIL_DISABLED)
-    printf("bytecode_copy: Some(%zu), ", AT(_PyInterpreterFrame, tlbc_index));
-#else
-    printf("bytecode_copy: None, ");
-#endif
 #if PY_VERSION_HEX < 0x030C0000
     printf("root: Root::NotOwnedBy { owner: %zu, generator: %d }, entry: Entry::Flag(%zu), ",
            AT(_PyInterpreterFrame, owner), FRAME_OWNED_BY_GENERATOR, AT(_PyInterpreterFrame, is_entry));

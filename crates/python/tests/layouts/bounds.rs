@@ -66,7 +66,6 @@ fn frame(name: &str, frame: &Frame) {
     assert!(frame.size <= Frame::MAX_SIZE && frame.size.is_multiple_of(8), "{name}");
     inside(name, &[frame.previous, frame.code], 8, frame.size);
     inside(name, &[frame.position_at], 4, frame.size);
-    inside(name, frame.bytecode_copy.as_slice(), 4, frame.size);
     inside(name, &[frame.locals], 8, Frame::MAX_LOCALS);
     match frame.root {
         Root::Any => {}

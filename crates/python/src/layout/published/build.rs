@@ -25,7 +25,7 @@ pub(super) fn layout(table: &Table, row: &Layout, free_threaded: bool) -> Result
         },
         interpreter: interpreter(&table.group("interpreter_state", MAX_OFFSET)?, free_threaded)?,
         thread: thread(&table.group("thread_state", Thread::MAX_SIZE)?, &row.thread)?,
-        frame: frame(table, &row.frame, free_threaded)?,
+        frame: frame(table, &row.frame)?,
         code: code(&table.group("code_object", Code::MAX_SIZE)?, &row.code, shift, free_threaded)?,
         objects: objects(table, &row.objects, ob_type, shift)?,
     })
@@ -78,21 +78,19 @@ fn thread(fields: &Fields, row: &Thread) -> Result<Thread, Unusable> {
     })
 }
 
-fn frame(table: &Table, row: &Frame, free_threaded: bool) -> Result<Frame, Unusable> {
+fn frame(table: &Table, row: &Frame) -> Result<Frame, Unusable> {
     let fields = table.group("interpreter_frame", Frame::MAX_SIZE)?;
     let previous = fields.at("previous", Word)?;
     let code = fields.at("executable", Word)?;
     let position_at = fields.at("instr_ptr", Word)?;
     let owner = fields.at("owner", Byte)?;
-    let bytecode_copy = if free_threaded { fields.newer("tlbc_index", Int)? } else { None };
     Ok(Frame {
-        size: span(&[previous, code, position_at, owner, bytecode_copy.unwrap_or(0)]),
+        size: span(&[previous, code, position_at, owner]),
         previous,
         code,
         code_tag: row.code_tag,
         position_at,
         position: row.position,
-        bytecode_copy,
         root: match row.root {
             Root::Shim { least, .. } => Root::Shim { owner, least },
             Root::NotOwnedBy { generator, .. } => Root::NotOwnedBy { owner, generator },
