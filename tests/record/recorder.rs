@@ -49,7 +49,7 @@ impl Recorder {
 
     /// Waits until it samples.
     pub(super) fn wait_until_it_samples(&mut self) {
-        while !self.log.contains("] CPython 3.") {
+        while !self.log.contains("] CPython ") {
             let length = self.errors.read_line(&mut self.log).expect("UTF-8");
             assert!(length > 0, "it ended early: {}", self.log);
         }
