@@ -132,17 +132,17 @@ fn with_runtime(memory: &dyn Memory, binary: &Binary, runtime: Addr) -> Result<P
     };
     if &start == COOKIE {
         let published = layout::published(memory, runtime)?;
+        if published.newer_than_known {
+            let version = published.version;
+            log::warn!("CPython {version} is newer than all that are known; using the offsets it publishes");
+        }
         let main = check(memory, &published.layout, runtime)?;
         if published.newer_than_known {
-            log::warn!(
-                "CPython {} is newer than all that are known; using the offsets it publishes",
-                published.version
-            );
             // What it publishes has just led to its threads; this takes the offsets of dicts, strings and ints.
             match hex_version(memory, &published.layout, main) {
                 Ok(Some(version)) if version == published.version => log::info!("sys.hexversion can be read with them"),
                 other => {
-                    log::warn!("sys.hexversion can not be read with them ({other:?}): names may be wrong or missing")
+                    log::warn!("sys.hexversion can not be read with them ({other:?}): names may be wrong or missing");
                 }
             }
         }

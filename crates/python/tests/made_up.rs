@@ -83,9 +83,15 @@ fn the_lock_names_who_holds_it() {
 fn without_the_symbol_a_search_finds_it() {
     for shape in SHAPES {
         let mut process = Process::new(shape);
-        let data = process.head - 8..process.head + 24;
-        // Words before and behind that lead nowhere, or to something else.
-        process.memory.put(data.start, &process.states[0].to_le_bytes());
+        let data = process.head - 16..process.head + 24;
+        // Words before and behind that lead nowhere, to something else, or to a list of another kind: a circle of two, each with a
+        // pointer to the next and the one before.
+        let circle = [0x55aa_8000_0000_u64, 0x55aa_8000_1000];
+        for (at, other) in [(circle[0], circle[1]), (circle[1], circle[0])] {
+            process.memory.put(at, &[other.to_le_bytes(), other.to_le_bytes(), other.to_le_bytes()].concat());
+        }
+        process.memory.put(data.start, &circle[0].to_le_bytes());
+        process.memory.put(data.start + 8, &process.states[0].to_le_bytes());
         process.memory.put(data.end - 8, &[0; 8]);
         let python = found(shape, &process, Binary { data: [data].into(), ..Binary::default() });
         assert_eq!((python.runtime, python.version.0), (process.head, shape.version), "{}", shape.name);

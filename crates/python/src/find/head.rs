@@ -13,9 +13,9 @@ use crate::object::{add, word};
 /// A place where the variable may be, and how it was found.
 pub(super) type Head = (Addr, &'static str);
 
-/// Words of the data that lead there and back; with more of them nothing is certain. There are two: `interp_head`, and
-/// `autoInterpreterState`, which is the same while there is one interpreter.
-const MAX_HEADS: usize = 8;
+/// Words of the data that lead there and back are tried up to this many. There are two that are right, `interp_head` and
+/// `autoInterpreterState`, which is the same while there is one interpreter, and some that belong to other lists.
+const MAX_HEADS: usize = 64;
 
 /// All places where the variable may be, the most certain ones.
 pub(super) fn heads(memory: &dyn Memory, binary: &Binary) -> Vec<Head> {
@@ -26,10 +26,11 @@ pub(super) fn heads(memory: &dyn Memory, binary: &Binary) -> Vec<Head> {
     if let Some(at) = returned {
         return vec![(at, "what PyInterpreterState_Head returns")];
     }
-    let mut found = search(memory, binary);
-    // With several interpreters only the newest, which is the first, leads to them all.
-    found.sort_by_key(|&(at, next)| (std::cmp::Reverse(length(memory, at, next)), at));
-    found.into_iter().map(|(at, _)| (at, "a search of the data")).collect()
+    let found = search(memory, binary).into_iter();
+    // A list of interpreters has an end. With several of them only the newest, which is the first, leads to them all.
+    let mut found: Vec<_> = found.filter_map(|(at, next)| Some((length(memory, at, next)?, at))).collect();
+    found.sort_by_key(|&(length, at)| (std::cmp::Reverse(length), at));
+    found.into_iter().map(|(_, at)| (at, "a search of the data")).collect()
 }
 
 /// The address that a function on x86-64 loads the value from that it returns, if it does nothing else:
@@ -59,12 +60,15 @@ fn search(memory: &dyn Memory, binary: &Binary) -> Vec<(Addr, u32)> {
             block.resize(step as usize, 0);
             if memory.read(at, &mut block).is_ok() {
                 for (index, bytes) in block.chunks_exact(8).enumerate() {
-                    let next = without_runtime().find_map(|layout| leads_back(memory, layout, word(bytes, 0)));
-                    if let Some(next) = next {
-                        found.push((at + 8 * index as Addr, next));
-                        if found.len() > MAX_HEADS {
-                            return Vec::new();
-                        }
+                    // An interpreter's state is from `malloc`.
+                    let interpreter = word(bytes, 0);
+                    if binary.data.iter().any(|range| range.contains(&interpreter)) {
+                        continue;
+                    }
+                    let next = without_runtime().find_map(|layout| leads_back(memory, layout, interpreter));
+                    found.extend(next.map(|next| (at + 8 * index as Addr, next)));
+                    if found.len() >= MAX_HEADS {
+                        return found;
                     }
                 }
             }
@@ -91,19 +95,22 @@ fn leads_back(memory: &dyn Memory, layout: &Layout, interpreter: Addr) -> Option
     }
     let state = read_u64(memory, add(interpreter, layout.interpreter.threads_head).ok()?).ok()?;
     let back = read_u64(memory, add(state, layout.thread.interp).ok()?).ok()?;
-    (back == interpreter).then_some(layout.interpreter.next)
+    (back == interpreter && state != interpreter).then_some(layout.interpreter.next)
 }
 
-/// How many interpreters are in a list, up to some number.
-fn length(memory: &dyn Memory, head: Addr, next: u32) -> usize {
-    const ENOUGH: usize = 1 << 12;
-    let mut at = read_u64(memory, head).unwrap_or(0);
+/// How many interpreters are in a list; `None` when it does not end, or can not be read.
+fn length(memory: &dyn Memory, head: Addr, next: u32) -> Option<usize> {
+    const TOO_MANY: usize = 1 << 12;
+    let mut at = read_u64(memory, head).ok()?;
     let mut count = 0;
-    while at != 0 && count < ENOUGH {
+    while at != 0 {
         count += 1;
-        at = add(at, next).ok().and_then(|at| read_u64(memory, at).ok()).unwrap_or(0);
+        if count >= TOO_MANY {
+            return None;
+        }
+        at = read_u64(memory, add(at, next).ok()?).ok()?;
     }
-    count
+    Some(count)
 }
 
 #[cfg(test)]
