@@ -148,6 +148,7 @@ impl Session<'_> {
     }
 
     fn on_signal(&mut self, signal: i32) {
+        log::info!("{} received", signals::name(signal));
         let again = matches!(self.state.why, Some(Why::Signal(_)));
         if !self.state.sampled {
             self.state.why.get_or_insert(Why::Signal(signal));

@@ -17,8 +17,8 @@ fn becomes_another(who: &str, options: &[&str]) {
         let name = format!("{interpreter} becoming.py {who}");
         let mut running = Running::start(&name, python(interpreter).arg(program("becoming")).args([who, "0"]));
         let count = rounds(4, 50);
-        for round in 0..count {
-            assert_eq!(running.line(), "ready", "{name}: exec {round}");
+        assert_eq!(running.line(), "ready", "{name}");
+        for round in 1..=count {
             let watchdog = Watchdog::over(&name, running.id());
             let mut profiler = Profiler::record(&name, running.id(), options);
             profiler.wait_until_it_samples();
@@ -27,10 +27,12 @@ fn becomes_another(who: &str, options: &[&str]) {
             let ended = profiler.wait();
             assert!(ended.said.contains("Stopped sampling because process exited"), "{name}: {}", ended.said);
             ended.went_well();
+            // Not before the new program's word: in the middle of an exec that another than the first thread makes, the first
+            // one is a zombie for as long as the others take to end (`de_thread` in the kernel's `fs/exec.c`), whoever looks.
+            assert_eq!(running.line(), "ready", "{name}: exec {round}");
             running.is_unharmed();
             drop(watchdog);
         }
-        assert_eq!(running.line(), "ready", "{name}");
         assert_eq!(running.wait().code(), Some(count as i32 % 256), "{name}");
     }
 }

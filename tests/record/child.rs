@@ -126,6 +126,7 @@ fn control_c_reaches_it_once_and_lets_it_clean_up() {
         recorder.wait_until_it_samples();
         keyboard.write_all(b"\x03").expect("a keyboard");
         assert_eq!(line(&mut lines), "cleaning", "{interpreter}");
+        recorder.wait_until_it_knows(Signal::SIGINT);
         // Only now, and not soon: who kills it early, or interrupts it twice, is found out.
         recorder.wait_until_it_samples();
         keyboard.write_all(b"leave\nup\n").expect("a keyboard");

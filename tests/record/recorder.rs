@@ -49,14 +49,23 @@ impl Recorder {
 
     /// Waits until it samples.
     pub(super) fn wait_until_it_samples(&mut self) {
-        while !self.log.contains("] CPython ") {
-            let length = self.errors.read_line(&mut self.log).expect("UTF-8");
-            assert!(length > 0, "it ended early: {}", self.log);
-        }
+        self.wait_for("] CPython ");
         // The thread that samples sleeps between two samples: the kernel counts how often it ran.
         let before = self.sampler_runs();
         while self.sampler_runs() < before + 10 {
             std::thread::yield_now();
+        }
+    }
+
+    /// Waits until it has a signal and knows it: what happens after this is not taken for the reason why it ends.
+    pub(super) fn wait_until_it_knows(&mut self, signal: Signal) {
+        self.wait_for(&format!("] {signal} received\n"));
+    }
+
+    fn wait_for(&mut self, words: &str) {
+        while !self.log.contains(words) {
+            let length = self.errors.read_line(&mut self.log).expect("UTF-8");
+            assert!(length > 0, "it ended early: {}", self.log);
         }
     }
 

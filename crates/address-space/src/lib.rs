@@ -13,4 +13,4 @@ pub use mapping::{Mapping, Module, modules};
 pub use memory::{Addr, Fault, FaultKind, Memory, Span, read_array, read_u32, read_u64, read_vec};
 pub use pages::Pages;
 pub use recording::{Recorder, Recording, RecordingError};
-pub use window::{LAST, PAGE, Window};
+pub use window::{ALL_NEAR, BEFORE, LAST, PAGE, Pair, Window};

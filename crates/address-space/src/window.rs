@@ -26,6 +26,9 @@ const MAX_PAGES: usize = 1 << 16;
 /// only once.
 pub const LAST: usize = usize::MAX;
 
+/// In place of a copy's number: the first copy of the refill before, for [`Window::pair`].
+pub const BEFORE: usize = usize::MAX - 1;
+
 /// This tick's copy of a target's memory: it remembers which pages the last ticks had to touch and asks for all of
 /// them again in one vectored read. What it does not have it reads singly, and remembers.
 ///
@@ -33,11 +36,11 @@ pub const LAST: usize = usize::MAX;
 /// alike. Pages, not spans: the cost of a vectored read goes by pages touched, and neighbours are read once.
 ///
 /// With more than one copy each refill reads everything that many times in a row, for whoever must tell what moved.
-/// Every other copy is read backwards: a program that goes through its states at the pace of the copies would else show
+/// Every third copy is read backwards: a program that goes through its states at the pace of the copies would else show
 /// each page in one state, in all of them the same, and no two of them at one time. The other way round it can not.
 ///
-/// Of what lies far along a chain there are only the first copy and the last, with all copies of what is near
-/// between them: see [`Window::begin`].
+/// Of what lies far along a chain, or has been still, there are only the first copy and the last, with all copies of what is
+/// near between them, and of what is both only one, in the middle: see [`Window::begin`] and [`Window::moved`].
 #[derive(Debug)]
 pub struct Window {
     slots: Vec<Slot>,
@@ -48,10 +51,13 @@ pub struct Window {
     /// Chains begun so far, and how many of the next pages along the last one are near.
     chain: u32,
     near: u32,
-    /// A page that there are only two copies of was near this time.
-    neared: bool,
     /// The pages in the order of `order`; pages read singly are at the end, `copies` pages each.
     bytes: Buffer,
+    /// Those of the refill before, and whether they are in the order of this one.
+    before: Buffer,
+    has_before: bool,
+    /// The slots have changed since `index` was made.
+    rearranged: bool,
     index: FxHashMap<Addr, u32>,
     /// Pages read since the refill: they are in `bytes` behind the others.
     singles: Vec<Slot>,
@@ -60,15 +66,28 @@ pub struct Window {
     tick: u32,
     /// Nothing was read since the last refill.
     unused: bool,
+    /// The places of some pages that were found last, each where its address says.
+    recent: [(Addr, u32); RECENT],
+    /// When which page was last noted to have moved.
+    last_moved: (u32, Addr),
     /// The page of the last read, which copy it was of, and where that is in `bytes`.
     last: (Addr, usize, usize),
 }
 
+/// A page in two copies.
+pub type Pair<'a> = [&'a [u8; PAGE]; 2];
+
 /// Where a page is: below `SINGLE` among the slots, from there on among the singles.
 const SINGLE: u32 = 1 << 31;
 
+/// Pages whose places are found without the index.
+const RECENT: usize = 16;
+
 /// No program has memory above this page, and sums of addresses below it do not overflow.
 const LAST_PAGE: Addr = (1 << 63) - PAGE as Addr;
+
+/// For [`Window::begin`]: all pages of the chain are near, and whatever is in them moves.
+pub const ALL_NEAR: u32 = u32::MAX;
 
 /// An address that is in no page.
 const NOWHERE: Addr = 1;
@@ -81,15 +100,19 @@ impl Window {
             order: Order::default(),
             looked: 0,
             chain: 1,
-            near: u32::MAX,
-            neared: false,
+            near: ALL_NEAR,
             bytes: Buffer::default(),
+            before: Buffer::default(),
+            has_before: false,
+            rearranged: true,
             index: FxHashMap::default(),
             singles: Vec::new(),
             spans: Vec::new(),
             copies: copies.max(1),
             tick: 0,
             unused: false,
+            recent: [(NOWHERE, 0); RECENT],
+            last_moved: (0, NOWHERE),
             last: (NOWHERE, 0, 0),
         }
     }
@@ -99,6 +122,11 @@ impl Window {
         self.copies
     }
 
+    /// Counts the refills of which something was read. Two of them in a row have numbers that follow each other.
+    pub fn refills(&self) -> u32 {
+        self.tick
+    }
+
     /// Pages that had to be read singly since the last refill.
     pub fn misses(&self) -> usize {
         self.singles.len()
@@ -106,7 +134,22 @@ impl Window {
 
     /// True when what was looked at since the last refill was not all in its copies, as often as it should be.
     pub fn lacks(&self) -> bool {
-        self.neared || !self.singles.is_empty()
+        let tick = self.tick;
+        let lacks = |slot: &Slot| slot.compared == tick && slot.copies < slot.wants(tick);
+        !self.singles.is_empty() || self.copies > 2 && self.slots.iter().any(lacks)
+    }
+
+    /// Notes that what is at an address is not what it was the last time.
+    pub fn moved(&mut self, at: Addr) {
+        let page = at & !(PAGE as Addr - 1);
+        // Mostly the same one again and again.
+        if self.last_moved == (self.tick, page) {
+            return;
+        }
+        self.last_moved = (self.tick, page);
+        let Some(&place) = self.index.get(&page) else { return };
+        let slot = if place < SINGLE { &mut self.slots[place as usize] } else { &mut self.singles[(place - SINGLE) as usize] };
+        slot.moved = self.tick;
     }
 
     /// From here on pages are looked at along a new chain, such as a stack; the first so many are near. For a page that is far
@@ -191,16 +234,18 @@ impl Window {
     /// A page, by its first address.
     pub fn page(&mut self, memory: &dyn Memory, copy: usize, start: Addr) -> Result<&[u8; PAGE], Fault> {
         let place = self.find(memory, copy, start & !(PAGE as Addr - 1))?;
-        self.bytes.bytes()[place..].first_chunk().ok_or(Fault::unmapped(start, PAGE))
+        self.bytes.page(place).ok_or(Fault::unmapped(start, PAGE))
     }
 
-    /// A page in two copies.
-    pub fn pair(&mut self, memory: &dyn Memory, copies: [usize; 2], start: Addr) -> Result<[&[u8; PAGE]; 2], Fault> {
-        let page = start & !(PAGE as Addr - 1);
-        // The first may read, which moves nothing that was there before.
-        let [a, b] = [self.find(memory, copies[0], page)?, self.find(memory, copies[1], page)?];
-        let at = |place: usize| self.bytes.bytes()[place..].first_chunk().ok_or(Fault::unmapped(start, PAGE));
-        Ok([at(a)?, at(b)?])
+    /// A page in two copies, of which the first may be [`BEFORE`]; `None` when it was not there then.
+    pub fn pair(&mut self, memory: &dyn Memory, copies: [usize; 2], start: Addr) -> Result<Option<Pair<'_>>, Fault> {
+        let place = self.find_place(memory, copies[1], start & !(PAGE as Addr - 1))?;
+        let (from, a) = match copies[0] {
+            BEFORE if place < SINGLE && self.has_before => (&self.before, self.position(place, 0)),
+            BEFORE => return Ok(None),
+            copy => (&self.bytes, self.position(place, copy)),
+        };
+        Ok(from.page(a).zip(self.bytes.page(self.position(place, copies[1]))).map(|(a, b)| [a, b]))
     }
 
     /// Position in `bytes` of a page of one copy.
@@ -208,21 +253,40 @@ impl Window {
         if (self.last.0, self.last.1) == (page, copy) {
             return Ok(self.last.2);
         }
+        let place = self.find_place(memory, copy, page)?;
+        let position = self.position(place, copy);
+        self.last = (page, copy, position);
+        Ok(position)
+    }
+
+    /// Position in `bytes` of one copy of a page with such a place.
+    fn position(&self, place: u32, copy: usize) -> usize {
+        let copy = copy.min(self.copies - 1);
+        let page = match place.checked_sub(SINGLE) {
+            None => self.order.page(place as usize, copy),
+            Some(single) => self.pages() + single as usize * self.copies + copy,
+        };
+        page * PAGE
+    }
+
+    /// The place of a page of which a copy is wanted.
+    fn find_place(&mut self, memory: &dyn Memory, copy: usize, page: Addr) -> Result<u32, Fault> {
         self.unused = false;
-        let mut place = match self.index.get(&page) {
-            Some(&place) => place,
-            None => self.read_single(memory, page)?,
+        let recent = page as usize / PAGE % RECENT;
+        let mut place = match self.recent[recent] {
+            (at, place) if at == page => place,
+            _ => match self.index.get(&page) {
+                Some(&place) => place,
+                None => self.read_single(memory, page)?,
+            },
         };
         if copy != LAST && place < SINGLE && !self.slots[place as usize].several {
             place = self.read_single(memory, page)?;
         }
-        let last = self.copies - 1;
-        let (at, known) = if place < SINGLE {
-            let slot = place as usize;
-            (self.order.page(slot, copy.min(last)), &mut self.slots[slot])
-        } else {
-            let single = (place - SINGLE) as usize;
-            (self.pages() + single * self.copies + copy.min(last), &mut self.singles[single])
+        self.recent[recent] = (page, place);
+        let known = match place.checked_sub(SINGLE) {
+            None => &mut self.slots[place as usize],
+            Some(single) => &mut self.singles[single as usize],
         };
         known.again |= known.touched != self.tick;
         known.touched = self.tick;
@@ -236,13 +300,15 @@ impl Window {
                 known.chain = self.chain;
                 if self.near > 0 {
                     known.near = self.tick;
-                    self.neared |= known.far;
-                    self.near -= 1;
+                    if self.near == ALL_NEAR {
+                        (known.head, known.moved) = (true, self.tick);
+                    } else {
+                        self.near -= 1;
+                    }
                 }
             }
         }
-        self.last = (page, copy, at * PAGE);
-        Ok(at * PAGE)
+        Ok(place)
     }
 
     /// Pages that a refill copies.
@@ -251,6 +317,8 @@ impl Window {
     }
 
     fn arrange(&mut self) {
+        self.rearranged = true;
+        self.has_before = false;
         self.order.arrange(&mut self.slots, self.copies, self.tick);
     }
 
@@ -262,7 +330,7 @@ impl Window {
         self.bytes.set_len(end + PAGE * self.copies);
         self.spans.clear();
         self.spans.resize(self.copies, (page, PAGE));
-        let got = memory.read_many(&self.spans, self.bytes.from_mut(end));
+        let got = memory.read_many(&self.spans, self.bytes.tail_mut(end));
         if !matches!(got, Ok(n) if n == PAGE * self.copies) {
             self.bytes.set_len(end);
             return Err(got.err().unwrap_or(Fault::unmapped(page, PAGE)));
@@ -289,8 +357,11 @@ impl Window {
             };
             tick.wrapping_sub(slot.touched) > most
         };
-        let receded = |slot: &Slot| slot.recedes(tick);
-        if self.lacks() || self.slots.iter().any(|slot| stale(slot) || receded(slot)) {
+        let several = self.copies > 2;
+        let other = |slot: &Slot| several && slot.several && slot.copies != slot.wants(tick);
+        std::mem::swap(&mut self.bytes, &mut self.before);
+        self.has_before = true;
+        if self.lacks() || self.slots.iter().any(|slot| stale(slot) || other(slot)) {
             self.slots.retain(|slot| !stale(slot));
             self.slots.append(&mut self.singles);
             // What was read singly although it was there has the newer state.
@@ -300,7 +371,6 @@ impl Window {
         }
         self.tick = tick.wrapping_add(1);
         self.looked = 0;
-        self.neared = false;
         self.last = (NOWHERE, 0, 0);
     }
 
@@ -319,9 +389,9 @@ impl Window {
     }
 
     fn index_pages(&mut self) {
-        let same = self.index.len() == self.slots.len()
-            && self.slots.iter().enumerate().all(|(place, slot)| self.index.get(&slot.at) == Some(&(place as u32)));
-        if !same {
+        // Whatever changes the index leads to another arrangement at the next refill.
+        if std::mem::take(&mut self.rearranged) {
+            self.recent = [(NOWHERE, 0); RECENT];
             self.index.clear();
             self.index.extend(self.slots.iter().enumerate().map(|(place, slot)| (slot.at, place as u32)));
         }

@@ -150,21 +150,31 @@ pub fn threads(
 
 /// Reads one thread state.
 pub fn thread_state(reader: &mut Reader<'_>, layout: &Layout, at: Addr) -> Result<ThreadState, Unreadable> {
-    let fields = &layout.thread;
-    let mut bytes = [0; layout::Thread::MAX_SIZE as usize];
-    let bytes = bytes.get_mut(..fields.size as usize).ok_or(Unreadable::Nonsense("the size of a thread state", at))?;
-    reader.read(at, bytes)?;
-    let field = |offset: u32| word(bytes, offset as usize);
-    let (frame, cframe) = match fields.frame {
-        FrameSlot::Here(offset) => (field(offset), None),
-        FrameSlot::ThroughCFrame { slot, frame } => match field(slot) {
-            0 => (0, None),
-            cframe => (reader.word(add(cframe, frame)?)?, Some(cframe)),
-        },
+    let size = layout.thread.size.min(layout::Thread::MAX_SIZE) as usize;
+    let state = if let Some(bytes) = reader.in_place(at, size)? {
+        parse(layout, at, bytes)
+    } else {
+        let mut bytes = [0; layout::Thread::MAX_SIZE as usize];
+        reader.read(at, &mut bytes[..size])?;
+        parse(layout, at, &bytes[..size])
     };
+    let FrameSlot::ThroughCFrame { frame, .. } = layout.thread.frame else { return Ok(state) };
+    let Some(cframe) = state.on_stack else { return Ok(state) };
     // The outermost one is in the thread state itself.
     let inside = at..at.saturating_add(u64::from(layout::Thread::MAX_SIZE));
-    Ok(ThreadState {
+    let on_stack = Some(cframe).filter(|cframe| !inside.contains(cframe));
+    Ok(ThreadState { frame: reader.word(add(cframe, frame)?)?, on_stack, ..state })
+}
+
+/// A thread state from its bytes, with the frame where it is, and else with whatever leads to it as `on_stack`.
+fn parse(layout: &Layout, at: Addr, bytes: &[u8]) -> ThreadState {
+    let fields = &layout.thread;
+    let field = |offset: u32| word(bytes, offset as usize);
+    let (frame, on_stack) = match fields.frame {
+        FrameSlot::Here(offset) => (field(offset), None),
+        FrameSlot::ThroughCFrame { slot, .. } => (0, Some(field(slot)).filter(|&cframe| cframe != 0)),
+    };
+    ThreadState {
         at,
         next: field(fields.next),
         interpreter: field(fields.interp),
@@ -172,7 +182,7 @@ pub fn thread_state(reader: &mut Reader<'_>, layout: &Layout, at: Addr) -> Resul
         // A C `unsigned long`, of which the upper half is never used.
         native_id: fields.native_id.map(|offset| u64::from(half(bytes, offset as usize))),
         frame,
-        on_stack: cframe.filter(|cframe| !inside.contains(cframe)),
+        on_stack,
         base: fields.base_frame.map(field).filter(|&base| base != 0),
-    })
+    }
 }

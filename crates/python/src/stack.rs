@@ -2,7 +2,7 @@
 
 mod again;
 
-use py_spy_address_space::{Addr, Fault, Memory, PAGE, Window};
+use py_spy_address_space::{Addr, Fault, Memory, PAGE, Pair, Window};
 
 use crate::circle::Circle;
 use crate::layout::{Entry, Frame, Layout, Position, Root, Running};
@@ -12,7 +12,7 @@ use crate::object::{Unreadable, half, word};
 /// 1,000, and a frame has some 100 bytes.
 const MAX_FRAMES: usize = 1 << 21;
 
-pub use again::walk_again;
+pub use again::{Runs, stands, walk_again};
 
 /// This tick's copy, and the memory to turn to for what it does not have.
 pub struct Reader<'a> {
@@ -42,13 +42,19 @@ impl<'a> Reader<'a> {
         self.window.view(self.memory, self.copy, at, scratch)
     }
 
+    /// So many bytes in place; `None` when they lie in two pages.
+    pub fn in_place(&mut self, at: Addr, len: usize) -> Result<Option<&[u8]>, Fault> {
+        let offset = page_offset(at);
+        Ok(self.page(at - offset as Addr)?.get(offset..offset.saturating_add(len)))
+    }
+
     /// The page that starts at an address.
     pub fn page(&mut self, start: Addr) -> Result<&[u8; PAGE], Fault> {
         self.window.page(self.memory, self.copy, start)
     }
 
-    /// The page that starts at an address, in another copy and in this one.
-    fn pair(&mut self, other: usize, start: Addr) -> Result<[&[u8; PAGE]; 2], Fault> {
+    /// The page that starts at an address, in another copy and in this one; `None` when the other does not have it.
+    fn pair(&mut self, other: usize, start: Addr) -> Result<Option<Pair<'_>>, Fault> {
         self.window.pair(self.memory, [other, self.copy], start)
     }
 

@@ -3,6 +3,7 @@
 //! Each way of getting it is one file behind the same contract: `take` fills a [`Moment`] with stacks that all stood so,
 //! or says that it could not. Who walks, names and writes never knows which way it was.
 
+mod before;
 mod code_check;
 mod nonblocking;
 mod rest;
@@ -11,14 +12,15 @@ mod stop;
 
 use std::time::{Duration, Instant};
 
-use py_spy_address_space::{Addr, LAST, Window};
-use py_spy_python::{Gil, Python, RawFrame, Reader, Stack, ThreadState, Unreadable, walk, walk_again};
+use py_spy_address_space::{ALL_NEAR, Addr, BEFORE, LAST, Window};
+use py_spy_python::{Gil, Python, RawFrame, Reader, Runs, Stack, ThreadState, Unreadable, stands, walk, walk_again};
 use py_spy_target::{CpuClock, Live, ProcessEnd, Slices, Stopper, Target, Tasks};
 use rustc_hash::FxHashMap;
 
 use crate::codes::Codes;
 use crate::roster::Roster;
 use crate::{Mode, Options};
+use before::Before;
 use roots::Roots;
 
 /// From this interval down a thread that is stopped again and again is stayed attached to in between. What happens to it
@@ -55,6 +57,13 @@ pub(crate) struct Part {
     pub(crate) holds_gil: bool,
     /// Frames inside of the first one were moving and are not known.
     pub(crate) moving: bool,
+    /// From here to the end it was the whole stack in the first copy of this refill of the window; `None` if it was not.
+    walked: Option<usize>,
+    refill: u32,
+    /// So many of the outermost frames were the same, and their code objects checked, in the moment before.
+    stood: usize,
+    /// [`Watch::code_epoch`] when the code objects of the others were checked.
+    epoch: u64,
 }
 
 /// Stacks that stood at one moment.
@@ -101,9 +110,14 @@ pub(crate) struct Watch {
     pub(crate) roster: Roster,
     pub(crate) codes: Codes,
     pub(crate) moment: Moment,
+    before: Before,
     pub(crate) stopper: Stopper,
     pub(crate) mode: Mode,
     window: Window,
+    /// The pages of the lists of interpreters and threads, where they are not read at each tick, and when they were.
+    lists: Window,
+    listed: Option<Instant>,
+    fast: bool,
     /// The pages of the code objects, which are looked at after the threads have been let go.
     code_window: Window,
     /// Moments from now on at which the code objects are looked at while the threads stand still: some have been changing.
@@ -126,6 +140,7 @@ pub(crate) struct Watch {
     /// Where the stacks of each thread state end, of the looks that stop nothing.
     roots: FxHashMap<Addr, Roots>,
     scratch: Vec<RawFrame>,
+    runs: Runs,
     holders: Vec<usize>,
 }
 
@@ -185,12 +200,16 @@ impl Watch {
             python,
             mode,
             window: Window::new(copies(mode)),
+            lists: Window::new(1),
+            listed: None,
+            fast: options.interval < nonblocking::RELIST,
             code_window: Window::new(1),
             careful: 0,
             last_holder: (0, 0),
             roster: Roster::default(),
             codes: Codes::default(),
             moment: Moment::default(),
+            before: Before::default(),
             effort: Effort::default(),
             looks: 0,
             epoch: 0,
@@ -202,6 +221,7 @@ impl Watch {
             unknown: 0,
             roots: FxHashMap::default(),
             scratch: Vec::new(),
+            runs: Runs::default(),
             holders: Vec::new(),
         })
     }
@@ -221,6 +241,7 @@ impl Watch {
     /// When the lists that all hangs on can not be read: the process is ending, or is no longer the program it was.
     pub(crate) fn take(&mut self, wanted: Wanted<'_>) -> Result<(), Unreadable> {
         self.effort.moments += 1;
+        self.before.take(&mut self.moment, self.codes.replaced);
         let before = self.memory.count().calls;
         let taken = match self.mode {
             Mode::Stop => self.take_stopping(wanted),
@@ -308,35 +329,60 @@ impl Watch {
         }
     }
 
-    /// A member's state and frames in one copy, the frames appended to `frames`.
-    fn walk(
-        &mut self,
-        copy: usize,
-        member: usize,
-        frames: &mut Vec<RawFrame>,
-    ) -> Result<Option<(ThreadState, Stack)>, Unreadable> {
-        Ok(self.walk_like(copy, member, &[], frames)?.map(|(state, stack, _)| (state, stack)))
+    /// A member's frames in the first copy, appended to `frames`: how the walk ended, and how many frames, from the root on,
+    /// are the same as in the moment before. `None` when the state is no longer that member's.
+    fn walk(&mut self, member: usize, frames: &mut Vec<RawFrame>) -> Result<Option<(Stack, usize)>, Unreadable> {
+        let first = frames.len();
+        let before = std::mem::take(&mut self.before);
+        let version = self.roster.version;
+        let known = before.stack(member, version, self.window.refills());
+        let walked = self.walk_like(0, member, (BEFORE, known), frames);
+        let walked = walked.map(|walked| {
+            let (stack, same) = walked?;
+            Some((stack, before.same(member, version, &frames[first..], same)))
+        });
+        self.before = before;
+        walked
     }
 
-    /// The same where the first copy's frames are known, and how many of these frames are the same there, from the root on.
+    /// The same in any copy, where the frames are known from another one.
     fn walk_like(
         &mut self,
         copy: usize,
         member: usize,
-        of_first: &[RawFrame],
+        known: (usize, &[RawFrame]),
         frames: &mut Vec<RawFrame>,
-    ) -> Result<Option<(ThreadState, Stack, usize)>, Unreadable> {
-        let layout = &self.python.layout;
-        self.window.begin(u32::MAX);
+    ) -> Result<Option<(Stack, usize)>, Unreadable> {
+        let Some(state) = self.begin_walk(copy, member)? else { return Ok(None) };
         let mut reader = Reader::new(&mut self.window, &self.memory, copy);
-        let Some(state) = self.roster.state(member, &mut reader, layout)? else { return Ok(None) };
         reader.begin(NEAR_PAGES);
-        let (stack, shared) = if of_first.is_empty() {
-            (walk(&mut reader, layout, state.frame, state.base, frames)?, 0)
+        let (layout, ends) = (&self.python.layout, (state.frame, state.base));
+        Ok(Some(if known.1.is_empty() {
+            (walk(&mut reader, layout, ends.0, ends.1, frames)?, 0)
         } else {
-            walk_again(&mut reader, layout, (state.frame, state.base), (0, of_first), frames)?
-        };
-        Ok(Some((state, stack, shared)))
+            walk_again(&mut reader, layout, ends, known, frames)?
+        }))
+    }
+
+    /// True when a member's stack, which is known from the first copy and in [`Watch::runs`], is the same in another one, but
+    /// for where in its code the innermost frame is.
+    fn stands(&mut self, copy: usize, member: usize, known: &[RawFrame]) -> Result<bool, Unreadable> {
+        let Some(state) = self.begin_walk(copy, member)? else { return Ok(false) };
+        let mut reader = Reader::new(&mut self.window, &self.memory, copy);
+        reader.begin(NEAR_PAGES);
+        stands(&mut reader, &self.python.layout, (state.frame, state.base), (0, known, &self.runs))
+    }
+
+    /// A member's state in one copy.
+    fn begin_walk(&mut self, copy: usize, member: usize) -> Result<Option<ThreadState>, Unreadable> {
+        self.window.begin(ALL_NEAR);
+        let mut reader = Reader::new(&mut self.window, &self.memory, copy);
+        self.roster.state(member, &mut reader, &self.python.layout)
+    }
+
+    /// How many of a new part's outermost frames need no check of their code objects.
+    fn stood(&self, member: usize, same: usize, epoch: u64) -> usize {
+        self.before.checked(member, self.roster.version, same, epoch, self.codes.replaced)
     }
 }
 
@@ -345,6 +391,6 @@ impl Watch {
 fn copies(mode: Mode) -> usize {
     match mode {
         Mode::Stop => 1,
-        Mode::Nonblocking => 4,
+        Mode::Nonblocking => 6,
     }
 }

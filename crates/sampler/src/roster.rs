@@ -193,6 +193,11 @@ impl Roster {
         self.unsettled = self.unsettled.max(1);
     }
 
+    /// True when the lists are to be read at the next refresh, or may at any time say something else of the members.
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.unsettled > 0 || !self.wanderers.is_empty() || self.interpreters.is_empty()
+    }
+
     /// The thread states of one of the kernel's threads, by interpreter: the outer one first.
     pub(crate) fn of_thread(&self, tid: u32) -> &[usize] {
         self.by_tid.get(&tid).map_or(&[], Vec::as_slice)

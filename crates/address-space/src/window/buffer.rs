@@ -37,13 +37,18 @@ impl Buffer {
         &self.room[self.start..self.start + self.len]
     }
 
+    /// The page at a position; `None` behind the end.
+    pub(super) fn page(&self, at: usize) -> Option<&[u8; PAGE]> {
+        self.bytes().get(at..)?.first_chunk()
+    }
+
     /// All bytes, to be written.
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.room[self.start..self.start + self.len]
     }
 
     /// The bytes from a position on, to be written.
-    pub(super) fn from_mut(&mut self, start: usize) -> &mut [u8] {
+    pub(super) fn tail_mut(&mut self, start: usize) -> &mut [u8] {
         &mut self.bytes_mut()[start..]
     }
 }

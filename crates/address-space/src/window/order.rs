@@ -1,8 +1,24 @@
 //! In which order a window copies its pages.
 
+use std::ops::Range;
+
 use crate::Addr;
 
 use super::FORGET_AFTER;
+
+/// A page in which nothing was seen to move for so many ticks is still. Then a copy in which it just has moved comes at most
+/// that seldom, and only a small part of those copies are torn and look whole.
+pub(super) const STILL_AFTER: u32 = 256;
+
+/// How many of a refill's copies there are of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Copies {
+    /// One, with as many copies of what is near before it as after it.
+    Once,
+    /// The first and the last.
+    Outermost,
+    All,
+}
 
 /// A page that is asked for at each refill.
 #[derive(Debug, Clone, Copy)]
@@ -20,10 +36,14 @@ pub(super) struct Slot {
     pub(super) chain: u32,
     /// When it was last among the first along a chain.
     pub(super) near: u32,
-    /// There are several copies of it.
+    /// It has the head of a chain.
+    pub(super) head: bool,
+    /// When something in it was last seen to have moved.
+    pub(super) moved: u32,
+    /// It is looked at in several copies.
     pub(super) several: bool,
-    /// But only the first and the last.
-    pub(super) far: bool,
+    /// And there are so many.
+    pub(super) copies: Copies,
 }
 
 impl Slot {
@@ -38,14 +58,22 @@ impl Slot {
             order: 0,
             chain: 0,
             near: never,
+            head: false,
+            moved: tick,
             several: true,
-            far: false,
+            copies: Copies::All,
         }
     }
 
-    /// It was near for the last time so long ago that it is no longer.
-    pub(super) fn recedes(&self, tick: u32) -> bool {
-        !self.far && self.several && tick.wrapping_sub(self.near) == FORGET_AFTER + 1
+    /// How many copies there should be of it, where there are more than two of others.
+    pub(super) fn wants(&self, tick: u32) -> Copies {
+        let near = tick.wrapping_sub(self.near) <= FORGET_AFTER;
+        let still = tick.wrapping_sub(self.moved) > STILL_AFTER;
+        match (near, still) {
+            (true, false) => Copies::All,
+            (true, true) | (false, false) => Copies::Outermost,
+            (false, true) => Copies::Once,
+        }
     }
 }
 
@@ -80,16 +108,20 @@ impl Order {
     pub(super) fn arrange(&mut self, slots: &mut [Slot], copies: usize, tick: u32) {
         for slot in slots.iter_mut() {
             slot.several = copies == 1 || tick.wrapping_sub(slot.compared) <= FORGET_AFTER;
-            slot.far = copies > 2 && slot.several && tick.wrapping_sub(slot.near) > FORGET_AFTER;
+            slot.copies = if copies > 2 && slot.several { slot.wants(tick) } else { Copies::All };
         }
         // With one copy they are all of one time.
         let order = |slot: &Slot| if copies > 1 && slot.several { slot.order } else { 0 };
         slots.sort_unstable_by_key(|slot| (!slot.several, order(slot), slot.at));
         let compared = slots.partition_point(|slot| slot.several);
-        // Neighbours in one span cost less. What is far is read upwards in both of its copies: which of these pages is
+        // Neighbours in one span cost less. What is far is read upwards in all of its copies: which of these pages is
         // before which does not matter as all that is near is around them.
-        let mut all: Vec<u32> = (0..compared as u32).collect();
-        for run in all.chunk_by_mut(|&a, &b| slots[a as usize].far && slots[b as usize].far) {
+        let all = |slot: u32| slots[slot as usize].copies == Copies::All;
+        let mut several: Vec<u32> = (0..compared as u32).collect();
+        let mut once: Vec<u32> =
+            several.extract_if(.., |slot| slots[*slot as usize].copies == Copies::Once).collect();
+        once.sort_unstable_by_key(|&slot| slots[slot as usize].at);
+        for run in several.chunk_by_mut(|&a, &b| !all(a) && !all(b)) {
             run.sort_unstable_by_key(|&slot| slots[slot as usize].at);
         }
         self.copies = copies;
@@ -97,14 +129,22 @@ impl Order {
         self.pages.clear();
         self.pages.resize(slots.len() * copies, 0);
         for copy in 0..copies {
-            let outermost = copy == 0 || copy == copies - 1;
-            let runs = all.chunk_by(|&a, &b| slots[a as usize].far && slots[b as usize].far);
-            let mut runs: Vec<&[u32]> = runs.filter(|run| outermost || !slots[run[0] as usize].far).collect();
-            if copy % 2 == 1 {
-                runs.reverse();
+            if copy == copies / 2 {
+                for &slot in &once {
+                    self.place(slot, 0..copies);
+                }
             }
-            for &slot in runs.into_iter().flatten() {
-                self.place(slot, copy..copies);
+            let outermost = copy == 0 || copy == copies - 1;
+            let runs = several.chunk_by(|&a, &b| !all(a) && !all(b));
+            let runs = runs.filter(|run| outermost || all(run[0]));
+            match copy % 3 {
+                0 => self.forwards(slots, runs, copy..copies),
+                // It was laid together with the one before.
+                1 => {}
+                _ => {
+                    let runs: Vec<&[u32]> = runs.collect();
+                    runs.into_iter().rev().flatten().for_each(|&slot| self.place(slot, copy..copies));
+                }
             }
         }
         for slot in compared..slots.len() {
@@ -112,9 +152,33 @@ impl Order {
         }
     }
 
+    /// One copy of everything; and of each chain's head, right after what is near along the chain, the next copy too: from a
+    /// head back to the same one it is too short for a program to come away and back.
+    fn forwards<'a>(&mut self, slots: &[Slot], runs: impl Iterator<Item = &'a [u32]>, copies: Range<usize>) {
+        let after = copies.start + 1..copies.end;
+        let mut heads: Vec<u32> = Vec::new();
+        let mut within = false;
+        for &slot in runs.flatten() {
+            let Slot { head, copies: share, .. } = slots[slot as usize];
+            if within && (head || share != Copies::All) {
+                heads.drain(..).for_each(|head| self.place(head, after.clone()));
+            }
+            within = !heads.is_empty() && !head && share == Copies::All;
+            if head {
+                heads.push(slot);
+            }
+            self.place(slot, copies.clone());
+        }
+        if within {
+            for head in heads {
+                self.place(head, after.clone());
+            }
+        }
+    }
+
     /// Puts a slot's page at the end, in place of these copies of it. Also where the order turns, and the same page is read
     /// twice in a row: what moved in between is seen by just that.
-    fn place(&mut self, slot: u32, copies: std::ops::Range<usize>) {
+    fn place(&mut self, slot: u32, copies: Range<usize>) {
         let page = self.sequence.len() as u32;
         let first = slot as usize * self.copies;
         self.pages[first + copies.start..first + copies.end].fill(page);

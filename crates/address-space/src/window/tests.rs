@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::order::STILL_AFTER;
 use super::*;
 
 /// Two runs of pages with a hole between them; each byte is its page's number plus the number of calls so far.
@@ -115,40 +116,70 @@ impl Memory for Counting {
     }
 }
 
+/// Looks at all copies of a chain with its head in page 9, and of its pages.
+fn look(window: &mut Window, near: u32, pages: &[Addr]) -> Vec<Vec<u8>> {
+    let mut seen = vec![Vec::new(); 1 + pages.len()];
+    let mut byte = [0];
+    for copy in 0..window.copies() {
+        window.begin(ALL_NEAR);
+        window.read(&Counting, copy, 9 * PAGE as Addr, &mut byte).expect("it is there");
+        seen[0].push(byte[0]);
+        window.begin(near);
+        for (seen, &page) in seen[1..].iter_mut().zip(pages) {
+            window.read(&Counting, copy, page * PAGE as Addr, &mut byte).expect("it is there");
+            seen.push(byte[0]);
+        }
+    }
+    seen
+}
+
+fn refill(window: &mut Window) {
+    window.refill(&Counting, (0, 0), &mut []).expect("all is there");
+}
+
 #[test]
 fn what_is_far_is_copied_twice_and_what_is_near_around_it() {
-    let mut window = Window::new(4);
-    let pages = [9, 4, 3, 2];
-    let look = |window: &mut Window, near: u32, pages: &[Addr]| {
-        let mut seen = vec![Vec::new(); pages.len()];
-        for copy in 0..window.copies() {
-            window.begin(near);
-            for (seen, &page) in seen.iter_mut().zip(pages) {
-                let mut byte = [0];
-                window.read(&Counting, copy, page * PAGE as Addr, &mut byte).expect("it is there");
-                seen.push(byte[0]);
-            }
-        }
-        seen
-    };
-    look(&mut window, 2, &pages);
+    let mut window = Window::new(6);
+    look(&mut window, 1, &[4, 3, 2]);
     assert!(window.lacks());
-    window.refill(&Counting, (0, 0), &mut []).expect("all is there");
-    // 9 4 [2 3] | 4 9 | 9 4 | [2 3] 4 9: neighbours that are far upwards.
-    let seen = [vec![0, 5, 6, 11], vec![1, 4, 7, 10], vec![3, 3, 3, 9], vec![2, 2, 2, 8]];
-    assert_eq!(look(&mut window, 2, &pages), seen);
+    refill(&mut window);
+    // 9 4 9 [2 3] | 4 9 | 9 4 9 | [2 3] 4 9: neighbours that are far upwards.
+    let seen = [[0, 2, 6, 7, 9, 13], [1, 1, 5, 8, 8, 12], [4, 4, 4, 4, 4, 11], [3, 3, 3, 3, 3, 10]];
+    assert_eq!(look(&mut window, 1, &[4, 3, 2]), seen);
     assert!(!window.lacks());
     // What was far is near now: it takes another refill, and stays so for a while.
-    look(&mut window, 3, &pages);
+    look(&mut window, 2, &[4, 3, 2]);
     assert!(window.lacks());
-    window.refill(&Counting, (0, 0), &mut []).expect("all is there");
-    let page_3 = &look(&mut window, 2, &pages)[2];
+    refill(&mut window);
+    let page_3 = &look(&mut window, 1, &[4, 3, 2])[2];
     assert_eq!(page_3.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
     for _ in 0..=FORGET_AFTER {
         assert!(!window.lacks());
-        window.refill(&Counting, (0, 0), &mut []).expect("all is there");
-        look(&mut window, 2, &pages);
+        refill(&mut window);
+        look(&mut window, 1, &[4, 3, 2]);
     }
-    window.refill(&Counting, (0, 0), &mut []).expect("all is there");
-    assert_eq!(look(&mut window, 2, &pages), seen);
+    refill(&mut window);
+    assert_eq!(look(&mut window, 1, &[4, 3, 2]), seen);
+}
+
+#[test]
+fn what_is_still_is_copied_less_often_until_it_moves() {
+    let mut window = Window::new(6);
+    for _ in 0..=STILL_AFTER + 1 {
+        look(&mut window, 1, &[4, 3, 2]);
+        window.moved(3 * PAGE as Addr + 8);
+        refill(&mut window);
+    }
+    // 9 [3 4] | 9 | [2] 9 | [3 4] 9: what is far but moves, and what is near but does not, have two copies.
+    let seen = look(&mut window, 1, &[4, 3, 2]);
+    let different = |copies: &Vec<u8>| copies.iter().collect::<std::collections::BTreeSet<_>>().len();
+    assert_eq!(seen.iter().map(different).collect::<Vec<_>>(), [4, 2, 2, 1]);
+    let once = seen[3][0];
+    assert!(seen[0].iter().filter(|&&at| at < once).count() == 3, "the one copy is in the middle: {seen:?}");
+    assert!(!window.lacks());
+    window.moved(2 * PAGE as Addr);
+    assert!(window.lacks());
+    refill(&mut window);
+    let seen = look(&mut window, 1, &[4, 3, 2]);
+    assert_eq!(seen.iter().map(different).collect::<Vec<_>>(), [4, 2, 2, 2]);
 }

@@ -14,8 +14,11 @@ use crate::object::Unreadable;
 /// calls or returns a few times.
 const NEAR: usize = 8;
 
-/// As [`super::walk`], for a stack that was [`Stack::Whole`] in another copy of the same refill, as `known`: what is the
-/// same there is compared and not parsed. The frames are those that `walk` gives. The number says how many of them, from
+/// Beyond those, known frames that are looked through in all: between two ticks a program calls and returns many times.
+const MAX_FAR: usize = 256;
+
+/// As [`super::walk`], for a stack that was [`Stack::Whole`] in another copy of the same refill or in the one before, as
+/// `known`: what is the same there is compared and not parsed. The frames are those that `walk` gives. The number says how many of them, from
 /// the outermost on, were the same in everything.
 ///
 /// # Errors
@@ -37,7 +40,7 @@ pub fn walk_again(
         (Some(_), _) => (&[][..], 0),
         (None, _) => (known, 0),
     };
-    let mut shared = 0;
+    let (mut shared, mut far) = (0, MAX_FAR);
     let mut next = innermost;
     while next != 0 {
         if steps.ends_at(next) {
@@ -45,7 +48,7 @@ pub fn walk_again(
             break;
         }
         shared = 0;
-        if let Some(skip) = known.iter().take(NEAR).position(|frame| frame.at == next) {
+        if let Some(skip) = find(known, next, &mut far) {
             known = &known[skip..];
             shared = same(reader, &layout.frame, size, copy, known)?;
             let (run, rest) = known.split_at(shared);
@@ -77,6 +80,111 @@ impl Steps<'_> {
     }
 }
 
+/// True when a stack that was [`Stack::Whole`] in another copy of the same refill, as `known`, is the same in everything
+/// but the position of its innermost frame. (False also where it would have to be parsed to tell.)
+///
+/// # Errors
+/// As `walk`.
+pub fn stands(
+    reader: &mut Reader<'_>,
+    layout: &Layout,
+    (innermost, base): (Addr, Option<Addr>),
+    (copy, known, runs): (usize, &[RawFrame], &Runs),
+) -> Result<bool, Unreadable> {
+    let (known, end) = match (base, known.split_last()) {
+        (Some(base), Some((last, callees))) if base == last.at => (callees, base),
+        (None, Some((last, _))) if !(last.shim && last.code == 0) => (known, 0),
+        _ => return Ok(false),
+    };
+    let Some((head, callers)) = known.split_first() else { return Ok(innermost == end) };
+    if head.at != innermost {
+        return Ok(false);
+    }
+    let size = (layout.frame.size as usize).min(Frame::MAX_SIZE as usize);
+    let mut scratch = [0; Frame::MAX_SIZE as usize];
+    let bytes = reader.view(innermost, &mut scratch[..size])?;
+    let (mut frame, previous) = super::parse(&layout.frame, layout.code.bytecode, innermost, bytes);
+    if let Entry::BelowShim { .. } = layout.frame.entry {
+        // Its caller, which is the same, tells.
+        frame.entry = head.entry;
+    }
+    let same_head = RawFrame { position: head.position, ..frame } == *head
+        && previous == callers.first().map_or(end, |caller| caller.at)
+        && (previous != 0 || super::is_root(&layout.frame, bytes));
+    Ok(same_head && runs.stand(reader, &layout.frame, copy)?)
+}
+
+/// Frames beside each other in one page.
+#[derive(Debug)]
+struct Run {
+    first: Addr,
+    /// Where they are in the page, up to the last one's start; empty for one that lies across two pages.
+    within: std::ops::Range<usize>,
+}
+
+/// The callers on a stack, as runs: what is compared as a whole.
+#[derive(Debug, Default)]
+pub struct Runs(Vec<Run>);
+
+impl Runs {
+    /// Of a stack's frames, the innermost first, without that one.
+    pub fn find(&mut self, layout: &Layout, frames: &[RawFrame]) {
+        self.0.clear();
+        let last = PAGE.saturating_sub(layout.frame.size as usize);
+        let mut page = None;
+        let frames = match frames.split_last() {
+            // The frame at the thread state's base is never read.
+            Some((last, callees)) if layout.thread.base_frame.is_some() && last.shim && last.code == 0 => callees,
+            _ => frames,
+        };
+        for frame in frames.iter().skip(1) {
+            let at = page_offset(frame.at);
+            let start = frame.at - at as Addr;
+            match self.0.last_mut() {
+                _ if at > last => {
+                    self.0.push(Run { first: frame.at, within: 0..0 });
+                    page = None;
+                }
+                Some(run) if page == Some(start) => {
+                    run.within = run.within.start.min(at)..run.within.end.max(at + 1);
+                }
+                _ => {
+                    self.0.push(Run { first: frame.at, within: at..at + 1 });
+                    page = Some(start);
+                }
+            }
+        }
+    }
+
+    /// True when they are the same in two copies, to the byte.
+    fn stand(&self, reader: &mut Reader<'_>, layout: &Frame, copy: usize) -> Result<bool, Unreadable> {
+        let size = (layout.size as usize).min(Frame::MAX_SIZE as usize);
+        for Run { first, within } in &self.0 {
+            let stands = if within.is_empty() {
+                same_across(reader, layout, size, copy, *first)?
+            } else {
+                let pair = reader.pair(copy, first - page_offset(*first) as Addr)?;
+                let bytes = within.start..(within.end - 1 + size).min(PAGE);
+                pair.is_some_and(|[a, b]| std::ptr::eq(a, b) || a[bytes.clone()] == b[bytes])
+            };
+            if !stands {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Where the walk has come to among the known frames.
+fn find(known: &[RawFrame], at: Addr, far: &mut usize) -> Option<usize> {
+    let (near, rest) = known.split_at(NEAR.min(known.len()));
+    near.iter().position(|frame| frame.at == at).or_else(|| {
+        let rest = &rest[..rest.len().min(*far)];
+        *far -= rest.len();
+        Some(NEAR + rest.iter().position(|frame| frame.at == at)?)
+    })
+}
+
 /// How many of these frames, from the first on, are the same in the other copy.
 fn same(
     reader: &mut Reader<'_>,
@@ -88,15 +196,30 @@ fn same(
     let mut done = 0;
     while let Some(frame) = known.get(done) {
         let start = frame.at - page_offset(frame.at) as Addr;
-        let within = |frame: &&RawFrame| frame.at.wrapping_sub(start) <= (PAGE - size) as Addr;
-        let run = known[done..].iter().take_while(within).count();
+        // How far the frames behind it that lie in its page reach.
+        let (mut run, mut from, mut to) = (0, PAGE, 0);
+        for frame in &known[done..] {
+            let offset = frame.at.wrapping_sub(start);
+            if offset > (PAGE - size) as Addr {
+                break;
+            }
+            if run > 0 {
+                (from, to) = (from.min(offset as usize), to.max(offset as usize));
+            }
+            run += 1;
+        }
         if run == 0 {
-            // It lies across two pages: rare enough to be parsed.
-            return Ok(done);
+            if !same_across(reader, layout, size, copy, frame.at)? {
+                return Ok(done);
+            }
+            done += 1;
+            continue;
         }
         let run = &known[done..done + run];
-        let [a, b] = reader.pair(copy, start)?;
-        if !std::ptr::eq(a, b) && !same_run(layout, size, a, b, run) {
+        let Some([a, b]) = reader.pair(copy, start)? else { return Ok(done) };
+        // The quick way, for callers stand still: from the first to the last byte of them.
+        let stood = || same_frame(layout, size, a, b, frame) && (from > to || a[from..to + size] == b[from..to + size]);
+        if !std::ptr::eq(a, b) && !stood() {
             return Ok(done + run.iter().take_while(|frame| same_frame(layout, size, a, b, frame)).count());
         }
         done += run.len();
@@ -104,19 +227,35 @@ fn same(
     Ok(done)
 }
 
-/// True when the first of these frames is the same in both pages, and all from the first to the last byte of the others:
-/// the quick way, for callers stand still.
-fn same_run(layout: &Frame, size: usize, a: &[u8; PAGE], b: &[u8; PAGE], run: &[RawFrame]) -> bool {
-    let Some((head, callers)) = run.split_first() else { return true };
-    let offsets = || callers.iter().map(|frame| page_offset(frame.at));
-    let callers = offsets().min().zip(offsets().max());
-    same_frame(layout, size, a, b, head) && callers.is_none_or(|(from, to)| a[from..to + size] == b[from..to + size])
+/// True when everything that the walk reads of a frame that lies across two pages is the same.
+fn same_across(
+    reader: &mut Reader<'_>,
+    layout: &Frame,
+    size: usize,
+    copy: usize,
+    at: Addr,
+) -> Result<bool, Unreadable> {
+    let (mut before, mut now) = ([0; Frame::MAX_SIZE as usize], [0; Frame::MAX_SIZE as usize]);
+    let offset = page_offset(at);
+    let start = at - offset as Addr;
+    let (head, tail) = (PAGE - offset, offset + size - PAGE);
+    // The second page is there: the frame was read when it became known.
+    for (start, from, to, len) in [(start, offset, 0, head), (start.wrapping_add(PAGE as Addr), 0, head, tail)] {
+        let Some([a, b]) = reader.pair(copy, start)? else { return Ok(false) };
+        before[to..to + len].copy_from_slice(&a[from..from + len]);
+        now[to..to + len].copy_from_slice(&b[from..from + len]);
+    }
+    Ok(same_bytes(layout, &before[..size], &now[..size]))
 }
 
-/// True when everything that the walk reads of a frame is the same in both pages.
+/// The same for one that lies in these pages.
 fn same_frame(layout: &Frame, size: usize, a: &[u8; PAGE], b: &[u8; PAGE], frame: &RawFrame) -> bool {
     let at = page_offset(frame.at);
-    let (a, b) = (&a[at..at + size], &b[at..at + size]);
+    same_bytes(layout, &a[at..at + size], &b[at..at + size])
+}
+
+/// The same for the bytes of one frame.
+fn same_bytes(layout: &Frame, a: &[u8], b: &[u8]) -> bool {
     let same = |offset: u32, len: usize| {
         let range = offset as usize..offset as usize + len;
         a.get(range.clone()) == b.get(range)

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use py_spy_python::{Reader, Unreadable};
 
-use super::Watch;
+use super::{Part, Watch};
 
 /// Moments for which all is looked at while the threads stand still, after a code object was new, or was another than
 /// before. Programs that compile what they run use the same memory again for each piece.
@@ -20,11 +20,13 @@ const CAREFUL_AFTER_OTHER: u32 = 1000;
 const TOO_LATE: Duration = Duration::from_micros(200);
 
 impl Watch {
-    /// Looks at the code objects of the moment's frames from `first` on. True when all were known and are what they were.
+    /// Looks at the code objects of the moment's parts from `first` on. True when all were known and are what they were.
     pub(super) fn codes_are_known(&mut self, first: usize, epoch: u64) -> bool {
         let released = Instant::now();
-        let frames = &self.moment.frames[first..];
-        let codes = || frames.iter().filter(|frame| !frame.shim).map(|frame| frame.code);
+        let (frames, parts) = (&self.moment.frames, &self.moment.parts[first..]);
+        // Those that were checked in the moment before at the same epoch need not be looked up again.
+        let new = |part: &Part| &frames[part.first..part.end - part.stood.min(part.end - part.first)];
+        let codes = || parts.iter().flat_map(new).filter(|frame| !frame.shim).map(|frame| frame.code);
         if codes().all(|code| self.codes.is_checked(code, epoch)) {
             return true;
         }

@@ -4,6 +4,8 @@
 //! deepest frame that held still, so that no sample is lost and none is invented. Of that frame only the place need not
 //! have held still: a function that works by itself stands on the stack and goes from line to line.
 
+use std::time::{Duration, Instant};
+
 use py_spy_address_space::{Addr, LAST};
 use py_spy_python::layout::Root;
 use py_spy_python::{RawFrame, Reader, Stack, Unreadable};
@@ -12,6 +14,9 @@ use super::{Part, Wanted, Watch};
 
 /// Looks at the lists of interpreters and threads until one of them makes sense.
 const MAX_LOOKS: u32 = 8;
+
+/// At intervals below this the lists are read so seldom: they seldom change, and their pages would be copied at each tick.
+pub(super) const RELIST: Duration = Duration::from_millis(1);
 
 /// Threads whose outermost frames are remembered; then all are forgotten.
 const MAX_ROOTS: usize = 1 << 16;
@@ -56,11 +61,24 @@ impl Watch {
     /// Copies, and reads the lists again if they have changed. They may change while they are copied, and lead anywhere.
     fn list_members(&mut self) -> Result<(), Unreadable> {
         self.window.refill(&self.memory, (0, 0), &mut [])?;
-        self.refresh_roster()?;
-        if !self.is_settled()? {
+        if !self.fast {
             self.refresh_roster()?;
+            if !self.is_settled()? {
+                self.refresh_roster()?;
+            }
+            return Ok(());
         }
-        Ok(())
+        // Who is known can be seen to be who he was; a newcomer that runs is missed.
+        let now = Instant::now();
+        if !self.roster.is_doubted() && self.listed.is_some_and(|at| now < at + RELIST) {
+            return Ok(());
+        }
+        std::mem::swap(&mut self.window, &mut self.lists);
+        let listed = self.window.refill(&self.memory, (0, 0), &mut []).map_err(Unreadable::from);
+        let listed = listed.and_then(|()| self.refresh_roster());
+        std::mem::swap(&mut self.window, &mut self.lists);
+        self.listed = Some(now);
+        listed.map(|_| ())
     }
 
     /// Who holds a GIL, as far as the last copy tells.
@@ -80,10 +98,20 @@ impl Watch {
     fn walk_first(&mut self, member: usize, holds_gil: bool) {
         let first = self.moment.frames.len();
         let mut frames = std::mem::take(&mut self.moment.frames);
-        let moving = !self.walk_whole(0, member, &[], &mut frames).0;
-        let end = frames.len();
+        let walked = self.walk(member, &mut frames);
+        let same = walked.as_ref().map_or(0, |walked| walked.map_or(0, |(_, same)| same));
+        let size = Addr::from(self.python.layout.frame.size.saturating_sub(1));
+        for frame in &frames[first..frames.len() - same] {
+            // It may lie across two pages.
+            self.window.moved(frame.at);
+            self.window.moved(frame.at.saturating_add(size));
+        }
+        let (whole, stood) = only_known(walked, first, &mut frames);
+        let (end, refill) = (frames.len(), self.window.refills());
         self.moment.frames = frames;
-        self.moment.parts.push(Part { member, first, end, holds_gil, moving });
+        let walked = whole.then_some(first);
+        let part = Part { member, first, end, holds_gil, moving: !whole, walked, refill, stood, epoch: 0 };
+        self.moment.push(part, self.roster.version);
         self.compare(self.moment.parts.len() - 1, 1);
     }
 
@@ -95,9 +123,14 @@ impl Watch {
         let mut other = std::mem::take(&mut self.scratch);
         let all = &frames[part.first..part.end];
         let of_first = if from > 0 && !part.moving { all } else { &[] };
+        self.runs.find(&self.python.layout, of_first);
         for copy in from..self.window.copies() {
+            if !of_first.is_empty() && matches!(self.stands(copy, part.member, of_first), Ok(true)) {
+                continue;
+            }
             other.clear();
-            let (whole, shared) = self.walk_whole(copy, part.member, of_first, &mut other);
+            let walked = self.walk_like(copy, part.member, (0, of_first), &mut other);
+            let (whole, shared) = only_known(walked, 0, &mut other);
             part.moving |= !whole;
             let known = &frames[part.first..part.end];
             let same = agreement(known, &other, shared);
@@ -109,39 +142,18 @@ impl Watch {
         self.moment.parts[index] = part;
     }
 
-    /// Appends a member's frames in one copy, all that are known to be on its stack. False when there are others. And how
-    /// many, from the root on, were the same in the first copy, if all that it has is given.
-    fn walk_whole(
-        &mut self,
-        copy: usize,
-        member: usize,
-        of_first: &[RawFrame],
-        frames: &mut Vec<RawFrame>,
-    ) -> (bool, usize) {
-        let first = frames.len();
-        let Ok(Some((_, Stack::Whole, shared))) = self.walk_like(copy, member, of_first, frames) else {
-            // Ended, cut, or torn: of this copy nothing is known.
-            frames.truncate(first);
-            return (false, 0);
-        };
-        // A frame that was left shows what it was when it was last there, and may do so in all copies. The frames outside
-        // of it are on a stack if they say so themselves, whoever led to them.
-        let Some(left) = frames[first..].iter().rposition(|frame| frame.left) else { return (true, shared) };
-        frames.drain(first..=first + left);
-        (false, shared.min(frames.len() - first))
-    }
-
     /// The last checks of a part: that it ends where it should, and that its frames run code objects. Memory that was never
     /// a frame has not moved either; what is inside of it is no stack.
     fn check_part(&mut self, index: usize, epoch: u64) {
-        let Part { member, first, end, .. } = self.moment.parts[index];
+        let Part { member, first, end, stood, .. } = self.moment.parts[index];
         let root = self.moment.frames[first..end].last().map(|frame| frame.at);
         let usual = root.is_none_or(|root| self.is_usual_root(member, root));
+        let stood = self.stood(member, stood, epoch).min(end - first);
         let mut reader = Reader::new(&mut self.window, &self.memory, LAST);
         let layout = &self.python.layout;
         // Recursion: what has just been looked at.
         let mut last = None;
-        let bad = self.moment.frames[first..end].iter().rposition(|frame| {
+        let bad = self.moment.frames[first..end - stood].iter().rposition(|frame| {
             if frame.shim || last.replace(frame.code) == Some(frame.code) {
                 return false;
             }
@@ -149,6 +161,7 @@ impl Watch {
             !runs() || self.codes.check(&mut reader, layout, frame.code, epoch).is_err()
         });
         let part = &mut self.moment.parts[index];
+        part.epoch = epoch;
         if !usual {
             (part.first, part.moving) = (end, true);
         } else if let Some(bad) = bad {
@@ -168,6 +181,25 @@ impl Watch {
         let state = self.roster.members[member].at;
         self.roots.entry(state).or_default().is_usual(root)
     }
+}
+
+/// Leaves of the frames that a walk appended, from `first` on, those that are known to be on the stack. False when there are
+/// others. And how many, from the root on, were the same in the copy that the walk was compared with.
+fn only_known(
+    walked: Result<Option<(Stack, usize)>, Unreadable>,
+    first: usize,
+    frames: &mut Vec<RawFrame>,
+) -> (bool, usize) {
+    let Ok(Some((Stack::Whole, shared))) = walked else {
+        // Ended, cut, or torn: of this copy nothing is known.
+        frames.truncate(first);
+        return (false, 0);
+    };
+    // A frame that was left shows what it was when it was last there, and may do so in all copies. The frames outside
+    // of it are on a stack if they say so themselves, whoever led to them.
+    let Some(left) = frames[first..].iter().rposition(|frame| frame.left) else { return (true, shared) };
+    frames.drain(first..=first + left);
+    (false, shared.min(frames.len() - first))
 }
 
 /// How many frames of two copies are the same, from the root on; the innermost of them may be at another place. So many of

@@ -150,7 +150,7 @@ impl Watch {
             match self.look(gil, wanted, plan) {
                 Ok(Look::True) => {
                     self.stopper.release();
-                    if plan.careful || self.codes_are_known(mark[0], self.epoch) {
+                    if plan.careful || self.codes_are_known(mark[1], self.epoch) {
                         return Ok(Look::True);
                     }
                     unsure += 1;

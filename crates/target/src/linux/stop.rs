@@ -6,6 +6,7 @@ mod reaper;
 mod report;
 mod restart;
 mod signals;
+mod status;
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +15,12 @@ use nix::sys::signal::SigSet;
 
 use super::affinity::Affinity;
 use crate::Durations;
-use pending::{Pending, is_traced_by_us};
+use pending::Pending;
 use reaper::Reaper;
 use report::Report;
 pub use signals::block_child_signals;
 pub(crate) use signals::unblock_child_signals;
+use status::{is_child, is_ended, is_traced_by_us};
 
 /// A thread on a CPU reports its stop within this time. One that has not is off the CPU or inside the kernel: it can
 /// not run another instruction of the program before it stops, so its memory is still.
@@ -141,7 +143,12 @@ impl Stopper {
         let refusal = |errno| if errno == Errno::ESRCH || is_ended(tid) { Refusal::Gone } else { Refusal::Denied };
         if self.attached != Some(tid) {
             self.stay_no_longer();
-            self.seize(tid).map_err(refusal)?;
+            match self.seize(tid) {
+                // Another thread that we are attached to has run another program and has taken over this id. What there is of
+                // it under its old id ends with its next report.
+                Err(Errno::EPERM) if is_traced_by_us(tid) => {}
+                result => result.map_err(refusal)?,
+            }
         }
         // From here on the thread is ours and must be let go whatever happens.
         self.attached = None;
@@ -299,26 +306,6 @@ impl Drop for Stopper {
         // What is still attached then is let go by the kernel when our thread ends.
         self.let_all_go();
     }
-}
-
-/// True when a thread has ended, whether or not somebody has taken note.
-fn is_ended(tid: u32) -> bool {
-    match std::fs::read_to_string(format!("/proc/{tid}/stat")) {
-        Ok(stat) => stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with(['Z', 'X', 'x'])),
-        Err(why) => is_gone(&why),
-    }
-}
-
-/// True for what the files of a thread that is no more say; there may be other reasons why they can not be read.
-fn is_gone(why: &std::io::Error) -> bool {
-    matches!(why.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
-}
-
-/// True when a process is our child, so that its status is wanted by ourselves.
-fn is_child(pid: u32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let parent = status.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
-    parent.and_then(|text| text.parse().ok()) == Some(std::process::id())
 }
 
 #[cfg(test)]

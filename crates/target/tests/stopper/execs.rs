@@ -90,3 +90,28 @@ fn a_held_leader_that_another_thread_replaces_is_forgotten() {
         assert!(subject.wait().success());
     }
 }
+
+/// The kernel gives a thread that becomes another program the id of the process's first thread. Whoever is attached to it
+/// stays so, and must not take the new program for one that somebody else traces.
+#[test]
+fn a_thread_that_stays_attached_and_replaces_the_leader_can_be_held() {
+    for _ in 0..rounds(5, 100) {
+        let Some((mut subject, _, exec)) = start("thread") else { return };
+        let mut stopper = Stopper::new(subject.id());
+        stopper.stay_attached(true);
+        while !stopper.is_attached() {
+            stopper.hold(exec).expect("held");
+            stopper.release();
+            stopper.collect_until(Instant::now() + Duration::from_mins(1));
+        }
+        subject.go_on();
+        assert_eq!(subject.number("another"), subject.id());
+        assert_eq!(stopper.hold(subject.id()), Ok(()), "the new program can be held");
+        stopper.let_all_go();
+        assert!(!stopper.is_attached(), "it waits for a thread that is no more");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", subject.id())).expect("it lives");
+        assert!(status.contains("TracerPid:\t0\n"), "{status}");
+        subject.go_on();
+        assert!(subject.wait().success());
+    }
+}

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use py_spy_address_space::{Addr, Fault, Memory, PAGE, Span, Window};
 
 use super::super::{RawFrame, Reader, Stack, walk};
-use super::walk_again;
+use super::{Runs, stands, walk_again};
 use crate::layout::{Entry, KNOWN, KNOWN_FREE_THREADED, Layout, Root, Running};
 
 /// Where the frames are; some lie across two pages.
@@ -127,7 +127,8 @@ type Walked = Result<(Stack, Vec<RawFrame>), ()>;
 #[test]
 fn what_is_compared_is_what_is_parsed() {
     let mut random = Random(88_172_645_463_325_252);
-    let (mut wholes, mut shared_frames, mut errors) = (0, 0, 0);
+    let (mut wholes, mut shared_frames, mut errors, mut stood) = (0, 0, 0, 0);
+    let mut runs = Runs::default();
     for round in 0..3000 {
         for (version, layout) in KNOWN.iter().chain(KNOWN_FREE_THREADED) {
             let mut first = vec![0; BYTES];
@@ -155,10 +156,18 @@ fn what_is_compared_is_what_is_parsed() {
             assert_eq!(known[known.len() - shared..], frames[frames.len() - shared..], "{version} round {round}");
             let compared: Walked = again.map(|(stack, _)| (stack, frames)).map_err(|_| ());
             assert_eq!(compared, parsed, "{version} round {round}");
+            runs.find(layout, &known);
+            if matches!(stands(&mut reader, layout, (head, other), (0, &known, &runs)), Ok(true)) {
+                let (stack, mut frames) = parsed.clone().expect("it is whole");
+                frames[0].position = known[0].position;
+                assert_eq!((stack, &frames), (Stack::Whole, &known), "{version} round {round}");
+                stood += 1;
+            }
             shared_frames += shared;
             errors += usize::from(parsed.is_err());
         }
     }
     // The chains were of all kinds.
-    assert!(wholes > 10_000 && errors > 100 && shared_frames > 10 * wholes, "{wholes} {errors} {shared_frames}");
+    let all = wholes > 10_000 && errors > 100 && shared_frames > 10 * wholes && stood > 1000;
+    assert!(all, "{wholes} {errors} {shared_frames} {stood}");
 }

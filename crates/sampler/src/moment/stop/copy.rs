@@ -100,21 +100,23 @@ impl Watch {
     pub(super) fn walk_one(&mut self, member: usize, holds_gil: bool, last: bool) -> bool {
         let first = self.moment.frames.len();
         let mut frames = std::mem::take(&mut self.moment.frames);
-        let walked = self.walk(0, member, &mut frames);
+        let walked = self.walk(member, &mut frames);
         self.moment.frames = frames;
-        let whole = match walked {
+        let (stack, same) = match walked {
             // The thread has ended, or its state had another's id when the list was read: it has no stack.
             Ok(None) => {
                 self.moment.gone.push(member);
                 return true;
             }
-            Ok(Some((_, Stack::Whole))) => true,
-            Ok(Some((_, Stack::Cut))) => last,
-            Err(_) => false,
+            Ok(Some((stack, same))) => (Some(stack), same),
+            Err(_) => (None, 0),
         };
-        if whole {
-            let end = self.moment.frames.len();
-            self.moment.push(Part { member, first, end, holds_gil, moving: false }, self.roster.version);
+        if stack == Some(Stack::Whole) || stack == Some(Stack::Cut) && last {
+            let (end, epoch) = (self.moment.frames.len(), self.epoch);
+            let walked = (stack == Some(Stack::Whole)).then_some(first);
+            let (refill, stood) = (self.window.refills(), self.stood(member, same, epoch));
+            let part = Part { member, first, end, holds_gil, moving: false, walked, refill, stood, epoch };
+            self.moment.push(part, self.roster.version);
             return true;
         }
         self.moment.frames.truncate(first);

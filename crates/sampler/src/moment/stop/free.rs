@@ -51,7 +51,7 @@ impl Watch {
             let look = self.look_at_one(tid, still, tries == MAX_FREE_TRIES, careful);
             self.stopper.release();
             match look? {
-                Look::True if careful || self.codes_are_known(mark[0], self.epoch) => return Ok(Look::True),
+                Look::True if careful || self.codes_are_known(mark[1], self.epoch) => return Ok(Look::True),
                 Look::True => careful = true,
                 _ => self.let_run(),
             }

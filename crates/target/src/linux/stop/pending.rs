@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::status::is_traced_by_us;
 use super::{Stopper, signals};
 
 /// At the end late reports are waited for this long. On a busy machine it takes a thread some time to get a CPU; one that
@@ -81,15 +82,4 @@ impl Stopper {
         self.stay_no_longer();
         self.collect_until(Instant::now() + REPORT_AT_LAST);
     }
-}
-
-/// True when a thread of ours is attached to a thread.
-pub(super) fn is_traced_by_us(tid: u32) -> bool {
-    let status = match std::fs::read_to_string(format!("/proc/{tid}/status")) {
-        Ok(status) => status,
-        Err(why) => return !super::is_gone(&why),
-    };
-    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
-    // It names the thread that did it, which is the one that asks.
-    tracer.and_then(|tracer| tracer.trim().parse().ok()) == Some(nix::unistd::gettid().as_raw())
 }
