@@ -73,7 +73,12 @@ impl Running {
 
     /// Waits until a thread of it is in one of these system calls.
     pub(crate) fn wait_for_call(&self, tid: u32, calls: &[&str]) {
-        let path = format!("/proc/{}/task/{tid}/syscall", self.id());
+        self.wait_for_call_of(self.id(), tid, calls);
+    }
+
+    /// Waits until a thread of one of its children is in one of these system calls.
+    pub(crate) fn wait_for_call_of(&self, pid: u32, tid: u32, calls: &[&str]) {
+        let path = format!("/proc/{pid}/task/{tid}/syscall");
         loop {
             let now = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", self.name));
             if calls.contains(&now.split_whitespace().next().unwrap_or_default()) {

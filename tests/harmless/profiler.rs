@@ -59,7 +59,7 @@ impl Profiler {
 
     /// Waits until it samples.
     pub(crate) fn wait_until_it_samples(&mut self) {
-        while !self.said().contains("] CPython 3.") {
+        while !self.said().contains("] CPython ") {
             self.must_run();
         }
         self.wait_for_looks(10);

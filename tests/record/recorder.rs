@@ -49,7 +49,7 @@ impl Recorder {
 
     /// Waits until it samples.
     pub(super) fn wait_until_it_samples(&mut self) {
-        self.wait_for("] CPython 3.");
+        self.wait_for("] CPython ");
         // The thread that samples sleeps between two samples: the kernel counts how often it ran.
         let before = self.sampler_runs();
         while self.sampler_runs() < before + 10 {

@@ -10,6 +10,7 @@ mod common;
 
 mod crowds;
 mod faulthandler;
+mod forks;
 mod interpreters;
 mod judge;
 mod places;

@@ -1,6 +1,6 @@
 //! Threads at rest at all kinds of places, under all kinds of names.
 
-use py_spy_test_programs::{Interpreter, interpreters};
+use py_spy_test_programs::{Interpreter, all_interpreters, interpreters, one_of_each_series_that_runs};
 
 use crate::common::{good, run};
 use crate::faulthandler;
@@ -10,12 +10,19 @@ use crate::start;
 #[test]
 fn all_names_lines_threads_and_states_are_those_of_the_program() {
     for interpreter in interpreters() {
-        dumps_are_true(interpreter);
+        dumps_are_true(interpreter, "places");
     }
 }
 
-fn dumps_are_true(interpreter: &Interpreter) {
-    let (mut program, truth) = start(interpreter, "places", &[]);
+#[test]
+fn so_are_those_of_old_versions() {
+    for interpreter in one_of_each_series_that_runs("corners") {
+        dumps_are_true(interpreter, "corners");
+    }
+}
+
+fn dumps_are_true(interpreter: &Interpreter, script: &str) {
+    let (mut program, truth) = start(interpreter, script, &[]);
     let (pid, has_gil) = (program.id_text(), !interpreter.free_threaded);
     let dump = |options: &[&str]| {
         let words = [&["dump", "--pid", &pid], options].concat();
@@ -41,15 +48,19 @@ fn dumps_are_true(interpreter: &Interpreter) {
     let frames = || full.iter().flat_map(|thread| &thread.frames);
     assert!(frames().all(|frame| frame.short_filename.is_none()), "{name}");
     // From 3.12 on there is a frame of the interpreter's own below each thread's first.
-    assert_eq!(frames().any(Frame::is_shim), interpreter.minor() >= 12, "{name}");
-    faulthandler::agrees(&name, &truth.faulthandler, &full);
+    assert_eq!(frames().any(Frame::is_shim), interpreter.series() >= (3, 12), "{name}");
+    // 2.x has none.
+    if interpreter.series() >= (3, 3) {
+        faulthandler::agrees(&name, &truth.faulthandler, &full);
+    }
 
     let executable = std::fs::read_link(format!("/proc/{pid}/exe")).expect("its executable");
     let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).expect("its command line");
     let version = interpreter.version;
     let head = format!(
-        "Process {pid}: {}\nPython v3.{}.{}{} ({})\n",
+        "Process {pid}: {}\nPython v{}.{}.{}{} ({})\n",
         command.trim_end_matches('\0').replace('\0', " "),
+        version >> 24,
         version >> 16 & 0xff,
         version >> 8 & 0xff,
         level(version),
@@ -81,7 +92,7 @@ fn level(version: u32) -> String {
 
 #[test]
 fn a_program_from_the_command_line_has_a_file_that_is_none() {
-    for interpreter in py_spy_test_programs::one_of_each_series() {
+    for interpreter in all_interpreters() {
         let source = "import os\ndef f():\n  os.write(1, b'x\\n'), os.read(0, 1)\nf()";
         let mut command = crate::common::python(interpreter);
         let mut program = crate::common::Running::start("python -c", command.args(["-c", source]));

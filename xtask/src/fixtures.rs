@@ -9,6 +9,7 @@ mod look;
 #[path = "../../crates/python/tests/recorded/padded.rs"]
 mod padded;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,20 +19,24 @@ use look::{Met, Start, look};
 use padded::Padded;
 use py_spy_address_space::{Addr, Image, PAGE, Recorder, Recording, modules};
 use py_spy_target::{Live, Target};
-use py_spy_test_programs::{Interpreter, one_of_each_series};
+use py_spy_test_programs::{Interpreter, all_interpreters};
 
 /// Runs the program as if it were elsewhere.
 const RUN: &str = "import sys
-exec(compile(open(sys.argv[1], encoding='utf-8').read(), '/srv/app/still.py', 'exec'))";
+exec(compile(open(sys.argv[1], 'rb').read(), '/srv/app/still.py', 'exec'))";
+
+/// What is where CPython begins.
+const SYMBOLS: [&str; 4] = ["_PyRuntime", "Py_Version", "interp_head", "_PyThreadState_Current"];
 
 /// Bytes that are kept or not as a whole.
 const GRAIN: usize = 8;
 
 /// Writes a fixture for each interpreter.
 pub(crate) fn write() -> Result<()> {
-    for interpreter in one_of_each_series() {
+    let mut seen = BTreeSet::new();
+    for interpreter in all_interpreters().iter().filter(|interpreter| !interpreter.debug) {
         // Switches make no other layout, and so no other recording.
-        if interpreter.environment.is_empty() {
+        if interpreter.environment.is_empty() && seen.insert((interpreter.series(), interpreter.free_threaded)) {
             fixture(interpreter).with_context(|| format!("recording {interpreter}"))?;
         }
     }
@@ -54,9 +59,10 @@ impl Drop for Running {
 }
 
 fn fixture(interpreter: &Interpreter) -> Result<()> {
-    let script = root().join("crates/test-programs/programs/still.py");
+    let script = if interpreter.series() < (3, 0) { "still_2.py" } else { "still.py" };
+    let script = root().join("crates/test-programs/programs").join(script);
     let mut command = Command::new(&interpreter.program);
-    command.args(["-I", "-B", "-c", RUN]).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.args(["-E", "-s", "-B", "-c", RUN]).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut running = Running(command.spawn()?);
     let output = running.0.stdout.take().context("no output")?;
     let mut truth = String::new();
@@ -73,11 +79,15 @@ fn fixture(interpreter: &Interpreter) -> Result<()> {
     let recording = reduce(&recorder.recording(), &start, &truth)?;
 
     let suffix = if interpreter.free_threaded { "t" } else { "" };
-    let path = root().join(format!("crates/python/tests/fixtures/3.{}{suffix}", interpreter.minor()));
+    let (major, minor) = interpreter.series();
+    let path = root().join(format!("crates/python/tests/fixtures/{major}.{minor}{suffix}"));
     let with = |ending: &str| PathBuf::from(format!("{}.{ending}", path.display()));
     let bytes = recording.to_bytes();
     let hex = |address: Option<Addr>| address.map_or("-".to_owned(), |address| format!("{address:x}"));
-    let head = format!("file {}\nruntime {}\nversion at {}\n", start.name, hex(start.runtime), hex(start.version));
+    let mut head = format!("file {}\nruntime {}\nversion at {}\n", start.name, hex(start.runtime), hex(start.version));
+    for (name, address) in [("interpreters", start.interpreters), ("current thread", start.current_thread)] {
+        head.extend(address.map(|address| format!("{name} at {address:x}\n")));
+    }
     std::fs::write(with("mem"), &bytes)?;
     std::fs::write(with("txt"), head + &truth)?;
     say(&format!("{}: {} bytes, from {interpreter}", with("mem").display(), bytes.len()));
@@ -89,16 +99,21 @@ fn open(pid: u32) -> Result<(Start, Live)> {
     let target = Target::find(pid)?;
     let mappings = target.mappings()?;
     for module in modules(&mappings) {
-        let Ok(image) = Image::read(target.open_module(&module)?, &["_PyRuntime", "Py_Version"]) else { continue };
+        let Ok(image) = Image::read(target.open_module(&module)?, &SYMBOLS) else { continue };
         let Some(bias) = image.load_bias(&module) else { continue };
         let address = |name: &str| image.symbol(name).map(|symbol| symbol.address.wrapping_add(bias));
-        if let Some(runtime) = address("_PyRuntime") {
-            let name = module.path.rsplit('/').next().unwrap_or_default().to_owned();
-            let start = Start { name, runtime: Some(runtime), version: address("Py_Version") };
+        let start = Start {
+            name: module.path.rsplit('/').next().unwrap_or_default().to_owned(),
+            runtime: address("_PyRuntime"),
+            version: address("Py_Version"),
+            interpreters: address("interp_head"),
+            current_thread: address("_PyThreadState_Current"),
+        };
+        if start.runtime.or(start.interpreters).is_some() {
             return Ok((start, Live::open(pid, module.mappings[0].range.start)?));
         }
     }
-    bail!("no mapped file has _PyRuntime")
+    bail!("no mapped file has _PyRuntime or interp_head")
 }
 
 /// Leaves out all bytes whose being zero makes no difference.

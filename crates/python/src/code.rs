@@ -4,7 +4,6 @@ use py_spy_address_space::{Addr, Fault, Memory};
 
 use crate::layout::{Code, Layout};
 use crate::object::{self, Unreadable, add, half, word};
-use crate::stack::RawFrame;
 
 /// What is compared to see that a code object's address still has the same code object: a freed one's memory is used
 /// again, and that of its name for another name. Pointers to its name, file name and line table, its first line, and
@@ -49,19 +48,21 @@ impl Fingerprint {
         let place = |offset: u32| (offset - first) as usize;
         let (name, line_table) = (word(bytes, place(code.name)), word(bytes, place(code.line_table)));
         let (filename, first_line) = (word(bytes, place(code.filename)), half(bytes, place(code.first_line)));
-        // `hash` follows `length` in all versions (`Include/cpython/unicodeobject.h`); -1 is none.
-        let mut text = [0; 16];
-        read(add(name, layout.objects.unicode.length)?, &mut text)?;
-        let mut name_is = [word(&text, 0), word(&text, 8)];
+        let unicode = &layout.objects.unicode;
+        let mut text = [0; 32];
+        let hash = unicode.hash.saturating_sub(unicode.length) as usize;
+        let text = text.get_mut(..hash + 8).ok_or(Unreadable::Nonsense("the place of a hash", name))?;
+        read(add(name, unicode.length)?, text)?;
+        let mut name_is = [object::sized(layout, word(text, 0)), word(text, hash)];
         if name_is[1] == u64::MAX {
             let mut start = [0; 16];
             let length = start.len().min(name_is[0] as usize);
-            read(add(name, layout.objects.unicode.ascii_data)?, &mut start[..length])?;
+            read(add(name, unicode.ascii_data)?, &mut start[..length])?;
             name_is[1] = word(&start, 0) ^ word(&start, 8).rotate_left(1);
         }
         let mut size = [0; 8];
         read(add(line_table, layout.objects.bytes_size)?, &mut size)?;
-        let line_table_size = u64::from_le_bytes(size);
+        let line_table_size = object::sized(layout, u64::from_le_bytes(size));
         Ok(Fingerprint { name, filename, line_table, first_line, name_is, line_table_size })
     }
 }
@@ -100,8 +101,8 @@ impl CodeObject {
         })
     }
 
-    /// The line that a frame is at, if the line table has one.
-    pub fn line(&self, layout: &Layout, frame: &RawFrame) -> Option<u32> {
-        crate::line_of(layout.code.lines, &self.line_table, self.first_line, frame.position)
+    /// The line at a [`crate::place`], if the line table has one.
+    pub fn line(&self, layout: &Layout, place: i64) -> Option<u32> {
+        crate::line_of(layout.code.lines, &self.line_table, self.first_line, place)
     }
 }

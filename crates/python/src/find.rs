@@ -1,18 +1,20 @@
 //! Finding CPython in a process.
 
+mod head;
+
 use std::ops::Range;
 
 use py_spy_address_space::{Addr, Memory, Window, read_array, read_u32};
 
 use crate::interpreters::{interpreters, thread_state};
-use crate::layout::{self, Layout, Unusable, Version};
+use crate::layout::{self, Layout, Names, Unusable, Version};
 use crate::object::{self, Unreadable};
 use crate::stack::Reader;
 
 /// The first bytes of `_Py_DebugOffsets`, with which `_PyRuntime` starts from 3.13 on.
 const COOKIE: &[u8; 8] = b"xdebugpy";
 
-/// No more of a binary's data than this is searched for the cookie.
+/// No more of a binary's data than this is searched.
 const MAX_SEARCH: u64 = 64 << 20;
 
 /// How much is read at once in a search.
@@ -29,6 +31,12 @@ pub struct Binary {
     pub version: Option<Addr>,
     /// It defines `Py_Initialize`: it is a CPython of some kind.
     pub initialize: bool,
+    /// `interp_head`, which is static: only where the binary is not stripped (up to 3.6).
+    pub interpreters: Option<Addr>,
+    /// `PyInterpreterState_Head`, the function that returns it. In all versions.
+    pub interpreters_getter: Option<Addr>,
+    /// `_PyThreadState_Current` (up to 3.6).
+    pub current_thread: Option<Addr>,
     /// Its writable memory.
     pub data: Vec<Range<Addr>>,
 }
@@ -40,7 +48,7 @@ pub struct Python {
     pub layout: Layout,
     /// Its version.
     pub version: Version,
-    /// Where `_PyRuntime` is.
+    /// Where `_PyRuntime` is; up to 3.6, which has none, `interp_head`.
     pub runtime: Addr,
     /// The file it is in.
     pub path: String,
@@ -72,17 +80,16 @@ pub enum NotPython {
 pub fn find(memory: &dyn Memory, binaries: &[Binary]) -> Result<Python, NotPython> {
     let mut reason = NotPython::None;
     for binary in binaries {
-        let found = match binary.runtime.or_else(|| search_cookie(memory, binary)) {
+        let old = binary.interpreters.is_some() || binary.current_thread.is_some();
+        let runtime = binary.runtime.or_else(|| if old { None } else { search_cookie(memory, binary) });
+        let found = match runtime {
             Some(runtime) => with_runtime(memory, binary, runtime),
-            None if binary.initialize => Err(NotPython::Version(series_in(&binary.path).map_or_else(
-                || "before 3.7".to_owned(),
-                |version| format!("{}.{}", version.major(), version.minor()),
-            ))),
+            None if old || binary.initialize => without_runtime(memory, binary, old),
             None => continue,
         };
         match found {
             Ok(python) => {
-                log::info!("CPython {} in {}, _PyRuntime at {:#x}", python.version, python.path, python.runtime);
+                log::info!("CPython {} in {}", python.version, python.path);
                 return Ok(python);
             }
             Err(why) => {
@@ -119,51 +126,117 @@ fn search_cookie(memory: &dyn Memory, binary: &Binary) -> Option<Addr> {
 
 fn with_runtime(memory: &dyn Memory, binary: &Binary, runtime: Addr) -> Result<Python, NotPython> {
     let start: [u8; 8] = read_array(memory, runtime).map_err(Unreadable::from)?;
-    let python = |layout: &Layout, version, free_threaded| Python {
-        layout: layout.clone(),
-        version,
-        runtime,
-        path: binary.path.clone(),
-        free_threaded,
+    let python = |layout: &Layout, version, free_threaded| {
+        let path = binary.path.clone();
+        Python { layout: layout.clone(), version, runtime, path, free_threaded }
     };
     if &start == COOKIE {
         let published = layout::published(memory, runtime)?;
         if published.newer_than_known {
-            log::warn!(
-                "CPython {} is newer than all that are known; using the offsets it publishes",
-                published.version
-            );
+            let version = published.version;
+            log::warn!("CPython {version} is newer than all that are known; using the offsets it publishes");
         }
-        check(memory, &published.layout, runtime)?;
+        let main = check(memory, &published.layout, runtime)?;
+        if published.newer_than_known {
+            // What it publishes has just led to its threads; this takes the offsets of dicts, strings and ints.
+            match hex_version(memory, &published.layout, main) {
+                Ok(Some(version)) if version == published.version => log::info!("sys.hexversion can be read with them"),
+                other => {
+                    log::warn!("sys.hexversion can not be read with them ({other:?}): names may be wrong or missing");
+                }
+            }
+        }
+        log::info!("{}: offsets as published in _PyRuntime at {runtime:#x}", binary.path);
         return Ok(python(&published.layout, published.version, published.free_threaded));
     }
     let stated = binary.version.and_then(|at| read_u32(memory, at).ok()).filter(|&hex| hex >> 24 == 3).map(Version);
     if let Some(version) = stated {
         let layout = layout::of(version).ok_or_else(|| NotPython::Version(version.to_string()))?;
         check(memory, layout, runtime)?;
+        log::info!("{}: _PyRuntime at {runtime:#x}, the version as in Py_Version", binary.path);
         return Ok(python(layout, version, false));
     }
-    // Before 3.11 nothing exported tells the version. `sys.hexversion` does, once it can be read with the right layout;
-    // a wrong one does not lead to a value that names itself.
+    let rows =
+        layout::KNOWN.iter().copied().filter(|(series, row)| *series < Version::series(3, 11) && !head::has_none(row));
+    let (layout, version) = by_hex_version(memory, binary, runtime, rows)?;
+    log::info!("{}: _PyRuntime at {runtime:#x}, the version as in sys.hexversion", binary.path);
+    Ok(python(&layout, version, false))
+}
+
+/// Up to 3.6. `known` when there are symbols that only those versions have.
+fn without_runtime(memory: &dyn Memory, binary: &Binary, known: bool) -> Result<Python, NotPython> {
+    let mut reason = if known { NotPython::Early } else { unknown_version(&binary.path) };
+    for (runtime, how) in head::heads(memory, binary) {
+        let rows = layout::known().filter(|(_, row)| head::has_none(row));
+        match by_hex_version(memory, binary, runtime, rows) {
+            Ok((mut layout, version)) => {
+                log::info!(
+                    "{}: interp_head at {runtime:#x}, found by {how}; sys.hexversion tells the version",
+                    binary.path
+                );
+                match binary.current_thread {
+                    Some(at) => log::info!("{}: _PyThreadState_Current at {at:#x}", binary.path),
+                    None => log::warn!("the GIL was not found: each thread's stack is of a moment of its own"),
+                }
+                layout.interpreter.gil = layout::Gil::Current(binary.current_thread.unwrap_or(0));
+                return Ok(Python { layout, version, runtime, path: binary.path.clone(), free_threaded: false });
+            }
+            // What a search finds need not be what it looks like.
+            Err(why) if known => reason = why,
+            Err(why) => log::debug!("{}: not at {runtime:#x}: {why}", binary.path),
+        }
+    }
+    Err(reason)
+}
+
+fn unknown_version(path: &str) -> NotPython {
+    let series = series_in(path).map(|version| format!("{}.{}", version.major(), version.minor()));
+    NotPython::Version(series.unwrap_or_else(|| "of an unknown version".to_owned()))
+}
+
+/// Before 3.11 nothing exported tells the version. `sys.hexversion` does, once it can be read with the right layout; a
+/// wrong one does not lead to a value that names itself. The series that the file is named after is tried first.
+fn by_hex_version(
+    memory: &dyn Memory,
+    binary: &Binary,
+    runtime: Addr,
+    rows: impl Iterator<Item = (Version, &'static Layout)>,
+) -> Result<(Layout, Version), NotPython> {
     let named = series_in(&binary.path);
+    let is_named = |series: Version| named.is_some_and(|named| named.same_series(series));
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by_key(|&(series, _)| !is_named(series));
     let mut reason = NotPython::Early;
-    for (series, layout) in layout::KNOWN.iter().filter(|(series, _)| *series < Version::series(3, 11)) {
-        match check(memory, layout, runtime).and_then(|main| Ok(hex_version(memory, layout, main)?)) {
-            Ok(Some(version)) if version.same_series(*series) => return Ok(python(layout, version, false)),
-            Ok(Some(version)) => log::debug!("with the layout of {series} sys.hexversion is {version}"),
-            Ok(None) => log::debug!("with the layout of {series} there is no sys.hexversion"),
-            Err(why) => {
-                log::debug!("the layout of {series} does not fit: {why}");
-                if named.is_some_and(|named| named.same_series(*series)) {
-                    reason = why;
+    for (series, row) in rows {
+        for layout in builds(row) {
+            match check(memory, &layout, runtime).and_then(|main| Ok(hex_version(memory, &layout, main)?)) {
+                Ok(Some(version)) if version.same_series(series) => return Ok((layout, version)),
+                Ok(Some(version)) => log::debug!("with the layout of {series} sys.hexversion is {version}"),
+                Ok(None) => log::debug!("with the layout of {series} there is no sys.hexversion"),
+                Err(why) => {
+                    log::debug!("the layout of {series} does not fit: {why}");
+                    if is_named(series) {
+                        reason = why;
+                    }
                 }
             }
         }
     }
     match named.filter(|&named| layout::of(named).is_none()) {
-        Some(named) => Err(NotPython::Version(format!("{}.{}", named.major(), named.minor()))),
+        Some(_) => Err(unknown_version(&binary.path)),
         None => Err(reason),
     }
+}
+
+/// A row, once for each way in which the interpreter may have been built that its version does not tell.
+fn builds(row: &Layout) -> Vec<Layout> {
+    let Names::Units { data, .. } = row.objects.names else { return vec![row.clone()] };
+    let builds = [2, 4].map(|width| {
+        let mut layout = row.clone();
+        layout.objects.names = Names::Units { data, width };
+        layout
+    });
+    builds.into()
 }
 
 /// Threads may end while we look at the newest one; a layout that does not fit is wrong each time.

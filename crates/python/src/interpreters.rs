@@ -18,7 +18,7 @@ const MAX_THREADS: usize = 1 << 17;
 pub struct Interpreter {
     /// Where its state is.
     pub at: Addr,
-    /// 0 for the main one, counted up.
+    /// 0 for the main one, counted up (up to 3.6 by its place among those that are there).
     pub id: u64,
     /// Its newest thread state.
     pub threads_head: Addr,
@@ -31,8 +31,16 @@ pub struct Interpreter {
 pub struct Gil {
     /// Where the thread state that took it last is named.
     pub last_holder: Addr,
-    /// Where the `int` is that tells whether it is taken.
+    /// Where the `int` is that tells whether it is taken. The same address where one word says both, NULL when nobody has
+    /// it: then the low half of a pointer from `malloc`, which is never at a multiple of 4 GiB.
     pub locked: Addr,
+}
+
+impl Gil {
+    /// True when it tells who holds it, and nothing of whoever held it last ([`layout::Gil::Current`]).
+    pub fn names_holders_only(&self) -> bool {
+        self.last_holder == self.locked
+    }
 }
 
 /// A thread state.
@@ -69,11 +77,16 @@ pub fn interpreters(reader: &mut Reader<'_>, layout: &Layout, runtime: Addr) -> 
         let at = next;
         found.push(Interpreter {
             at,
-            id: reader.word(add(at, fields.id)?)?,
+            id: fields.id.map_or(Ok(0), |id| Ok::<_, Unreadable>(reader.word(add(at, id)?)?))?,
             threads_head: reader.word(add(at, fields.threads_head)?)?,
             gil: gil(reader, layout, runtime, at)?,
         });
         next = reader.word(add(at, fields.next)?)?;
+    }
+    if fields.id.is_none() {
+        for (id, interpreter) in (0..).zip(found.iter_mut().rev()) {
+            interpreter.id = id;
+        }
     }
     Ok(found)
 }
@@ -92,6 +105,8 @@ pub fn gil(
         Ok(Gil { last_holder: add(start, fields.last_holder)?, locked: add(start, fields.locked)? })
     };
     match layout.interpreter.gil {
+        layout::Gil::Current(0) => Ok(None),
+        layout::Gil::Current(at) => Ok(Some(Gil { last_holder: at, locked: at })),
         layout::Gil::Runtime(fields) => place(runtime, fields).map(Some),
         layout::Gil::Interpreter { pointer, fields } => match reader.word(add(interpreter, pointer)?)? {
             // An interpreter that is being made or torn down has none yet or any more.

@@ -1,18 +1,43 @@
 //! Where CPython keeps the things a profiler needs: one [`Layout`] a version and build, each a value.
 //!
 //! All that differs between versions is in here; the code that walks never asks for a version. Up to 3.12 a layout is
-//! a row of a generated table (`tables`); from 3.13 on it is read from the program itself, which publishes its offsets
+//! a row of a table, generated from headers (`tables`) or, for the series whose headers nobody has installed any more, written
+//! by hand (`old`); from 3.13 on it is read from the program itself, which publishes its offsets
 //! as `_Py_DebugOffsets` (CPython `Include/internal/pycore_debug_offsets.h`), and is checked once as hostile input
 //! (`published`); what it does not publish is taken from the row of its series.
 //!
 //! All offsets are below [`MAX_OFFSET`], and those into structs that are copied whole below the `MAX_SIZE` of the
 //! struct. An address plus an offset can still overflow: the address is as hostile as the rest.
 
+mod old;
 mod published;
 mod tables;
 
+use py_spy_address_space::Addr;
+
+pub use old::OLD;
 pub use published::{Published, Unusable, published};
-pub use tables::{KNOWN, KNOWN_FREE_THREADED, of, of_free_threaded};
+pub use tables::{KNOWN, KNOWN_FREE_THREADED};
+
+/// All rows for builds with a GIL: the version that each was made from, and its layout. The oldest is first within each of
+/// the two tables.
+pub fn known() -> impl Iterator<Item = (Version, &'static Layout)> {
+    OLD.iter().chain(KNOWN).copied()
+}
+
+/// The layout of a build with a GIL, by series: patch releases have the same.
+pub fn of(version: Version) -> Option<&'static Layout> {
+    find(known(), version)
+}
+
+/// The layout of a free-threaded build, by series.
+pub fn of_free_threaded(version: Version) -> Option<&'static Layout> {
+    find(KNOWN_FREE_THREADED.iter().copied(), version)
+}
+
+fn find(mut known: impl Iterator<Item = (Version, &'static Layout)>, version: Version) -> Option<&'static Layout> {
+    known.find(|(row, _)| row.same_series(version)).map(|(_, layout)| layout)
+}
 
 /// Byte offset of a field from the start of its struct.
 pub type Offset = u32;
@@ -68,7 +93,7 @@ impl std::fmt::Display for Version {
 /// Where one CPython version and build keeps what we read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// `_PyRuntime`.
+    /// Where the list of interpreters begins.
     pub runtime: Runtime,
     /// `PyInterpreterState`.
     pub interpreter: Interpreter,
@@ -82,18 +107,18 @@ pub struct Layout {
     pub objects: Objects,
 }
 
-/// `_PyRuntime`.
+/// `_PyRuntime` (3.7+); before, its place is taken by the variable `interp_head` (`Python/pystate.c`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Runtime {
-    /// `interpreters.head`: the newest interpreter.
+    /// `interpreters.head`: the newest interpreter. 0 where the address is that of `interp_head` itself (up to 3.6).
     pub interpreters_head: Offset,
 }
 
 /// `PyInterpreterState`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interpreter {
-    /// `id`, 64 bits.
-    pub id: Offset,
+    /// `id`, 64 bits (3.7+).
+    pub id: Option<Offset>,
     /// `next`: the interpreter made before this one.
     pub next: Offset,
     /// Head of its list of thread states, the newest first.
@@ -111,6 +136,10 @@ pub struct Interpreter {
 /// Where the global interpreter lock's `struct _gil_runtime_state` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gil {
+    /// None of it has a known place but `_PyThreadState_Current` (`Python/pystate.c`, up to 3.6): the thread state of whoever
+    /// holds the lock, NULL when nobody does, also before there is a lock. It is exported by all of these versions; its
+    /// address is no offset: a row has 0, which stands for a variable that was not found.
+    Current(Addr),
     /// One for the whole process, inside `_PyRuntime` (3.7 to 3.11).
     Runtime(GilFields),
     /// Behind a pointer in the interpreter (3.12+); interpreters may share it.
@@ -157,6 +186,17 @@ pub struct Thread {
     pub frame: FrameSlot,
     /// `base_frame`: address that the outermost frame must have (3.15+). The pointer's offset.
     pub base_frame: Option<Offset>,
+    /// What becomes of the other threads' states in a forked child.
+    pub after_fork: AfterFork,
+}
+
+/// What becomes of the thread states of a process's other threads in a child that it forks, which has only one thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterFork {
+    /// They are freed (`_PyThreadState_DeleteExcept` and its successors, 3.4+).
+    Freed,
+    /// They stay in the list for ever, frames and all, and a new thread may get the id of one (up to 3.3).
+    Kept,
 }
 
 impl Thread {
@@ -193,9 +233,6 @@ pub struct Frame {
     pub position_at: Offset,
     /// What is at `position_at`.
     pub position: Position,
-    /// `tlbc_index`, an `int`: which of the code object's copies of the bytecode the position points into (free-threaded
-    /// 3.14+); see [`Code::bytecode_copies`].
-    pub bytecode_copy: Option<Offset>,
     /// How the outermost frame is told from one whose caller was just cut off.
     pub root: Root,
     /// Which frames were entered from C.
@@ -229,7 +266,9 @@ pub enum Position {
 /// generator's frame from its caller; the end of a chain is its root only if this holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Root {
-    /// Not a generator's frame: the pointer `f_gen` is NULL (up to 3.10).
+    /// Nothing: frames do not say whose they are (up to 3.3).
+    Any,
+    /// Not a generator's frame: the pointer `f_gen` is NULL (3.4 to 3.10).
     NoGenerator {
         /// `f_gen`.
         generator: Offset,
@@ -273,7 +312,15 @@ pub enum Entry {
 pub enum Running {
     /// Not at all (3.11+).
     Unknown,
-    /// A byte has one of these values while it runs: `f_executing` (up to 3.9), `f_state` (3.10).
+    /// By what it can not have: its `ob_refcnt` is 0 once it is freed and kept for its function's next call
+    /// (`frame_dealloc`), and its `f_stacktop` is NULL from its start until it yields (`PyEval_EvalFrameEx`, up to 3.3).
+    Counted {
+        /// The low 32 bits of `ob_refcnt`.
+        references: Offset,
+        /// `f_stacktop`: a pointer.
+        stack_top: Offset,
+    },
+    /// A byte has one of these values while it runs: `f_executing` (3.4 to 3.9), `f_state` (3.10).
     Byte {
         /// `f_executing` or `f_state`.
         at: Offset,
@@ -320,6 +367,8 @@ impl Code {
 /// How a line table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lines {
+    /// Pairs of an address step and a line step, both unsigned (`Python/compile.c`, `Objects/lnotab_notes.txt`; up to 3.5).
+    Unsigned,
     /// Pairs of an unsigned address step and a signed line step (`Objects/lnotab_notes.txt`; 3.6 to 3.9).
     Lnotab,
     /// Pairs as above, each a range with its own line (PEP 626; 3.10).
@@ -333,6 +382,12 @@ pub enum Lines {
 pub struct Objects {
     /// `ob_type` in any object.
     pub ob_type: Offset,
+    /// How wide `ob_size` and the counters of a `dict` are.
+    pub sizes: Sizes,
+    /// What the names of functions, files, attributes, modules and threads are.
+    pub names: Names,
+    /// The attribute of a `threading.Thread` that has its name (`Lib/threading.py`).
+    pub thread_name: &'static str,
     /// `tp_name` in a type: a `char *`.
     pub tp_name: Offset,
     /// `tp_basicsize` in a type.
@@ -370,6 +425,32 @@ impl Objects {
     pub const MAX_OFFSET: Offset = 4096;
 }
 
+/// How wide `ob_size` and the counters of a `dict` are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sizes {
+    /// C `int`s: the 4 bytes behind one may be anything (2.3, 2.4).
+    Int,
+    /// `Py_ssize_t`, 8 bytes (PEP 353; 2.5+).
+    Word,
+}
+
+/// What names are made of. Where a string's length, hash and first characters are is in [`Unicode`] in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// Byte strings, in no declared encoding: `str` of 2.x (`Include/stringobject.h`).
+    Bytes,
+    /// `str` whose characters are elsewhere: a pointer to UTF-16 or to UCS4, by how the interpreter was built (3.0 to 3.2,
+    /// `Include/unicodeobject.h`).
+    Units {
+        /// `str`: the pointer.
+        data: Offset,
+        /// Bytes of a unit: 2 or 4. A row has 2; which one it is shows when the names of `sys` are read.
+        width: u8,
+    },
+    /// `str` in its compact forms (PEP 393; 3.3+).
+    Compact,
+}
+
 /// `tuple` or `list`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sequence {
@@ -382,8 +463,10 @@ pub struct Sequence {
 /// `str`, the compact forms (`Include/cpython/unicodeobject.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unicode {
-    /// `length`, in characters.
+    /// `length`, in characters (in units or bytes where [`Names`] says so).
     pub length: Offset,
+    /// `hash`, 64 bits; -1 is none yet.
+    pub hash: Offset,
     /// `state`, 32 bits.
     pub state: Offset,
     /// First bit of the 3-bit field `kind` (1, 2 or 4 bytes a character); `compact` and `ascii` are the two bits after.
@@ -401,8 +484,12 @@ pub struct Long {
     pub size: Offset,
     /// What is at `size`: `true` for `lv_tag` (3.12+: sign in the low two bits, count from bit 3 on).
     pub tagged: bool,
-    /// First 30-bit digit.
+    /// First digit.
     pub digits: Offset,
+    /// How many bits a digit has: 30 of 32, or 15 of 16 (up to 2.6, and 3.0).
+    pub digit_bits: u8,
+    /// `ob_ival`, a C `long`, in an `int` of 2.x, which is another type than its `long`.
+    pub short: Option<Offset>,
 }
 
 /// `dict` and its key table (`Include/internal/pycore_dict.h`, `Objects/dict-common.h`).
@@ -422,10 +509,19 @@ pub struct Dict {
     pub values_first: Offset,
 }
 
-/// How a dict's key table says its sizes.
+/// Where a dict's entries are and how many. An entry is hash, key and value, a word each, where nothing else is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyTable {
-    /// `dk_size`, 64 bits: slots of the index table, whose entries have 1, 2, 4 or 8 bytes (up to 3.10).
+    /// There is no key table: a pointer to the entries is in the dict itself (up to 3.2).
+    InDict {
+        /// `ma_mask`: one less than the entries that there is place for.
+        mask: Offset,
+        /// `ma_table`: the pointer.
+        entries: Offset,
+    },
+    /// `dk_size`, 64 bits: entries that there is place for, with holes and no index table (3.3 to 3.5).
+    Slots(Offset),
+    /// `dk_size`, 64 bits: slots of the index table, whose entries have 1, 2, 4 or 8 bytes (3.6 to 3.10).
     Size(Offset),
     /// `dk_log2_index_bytes` and `dk_kind`, a byte each; kind 0 has a hash beside each key (3.11+).
     Log2 {

@@ -12,6 +12,7 @@ pub mod layout;
 mod lines;
 mod names;
 mod object;
+mod place;
 mod stack;
 
 pub use code::{CodeObject, Fingerprint};
@@ -20,4 +21,5 @@ pub use interpreters::{Gil, Interpreter, ThreadState, gil, interpreters, thread_
 pub use lines::line_of;
 pub use names::thread_names;
 pub use object::Unreadable;
+pub use place::place;
 pub use stack::{RawFrame, Reader, Runs, Stack, stands, walk, walk_again};

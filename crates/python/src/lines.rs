@@ -8,7 +8,8 @@ use crate::layout::Lines;
 pub fn line_of(lines: Lines, table: &[u8], first_line: u32, position: i64) -> Option<u32> {
     let Ok(position) = u64::try_from(position) else { return Some(first_line) };
     match lines {
-        Lines::Lnotab => lnotab(table, first_line, position),
+        Lines::Unsigned => lnotab(table, first_line, position, i64::from),
+        Lines::Lnotab => lnotab(table, first_line, position, |step| i64::from(step as i8)),
         Lines::Ranges => ranges(table, first_line, position),
         Lines::Locations => locations(table, first_line, position),
     }
@@ -19,9 +20,9 @@ fn checked(line: i64) -> Option<u32> {
     u32::try_from(line).ok().filter(|&line| line > 0)
 }
 
-/// `Objects/lnotab_notes.txt`, 3.6 to 3.9: pairs of an unsigned address step and a signed line step. A step's line
-/// holds from the address that the step leads to.
-fn lnotab(table: &[u8], first_line: u32, position: u64) -> Option<u32> {
+/// `Objects/lnotab_notes.txt`, up to 3.9: pairs of an unsigned address step and a line step, which 3.6 made a signed one. A
+/// step's line holds from the address that the step leads to.
+fn lnotab(table: &[u8], first_line: u32, position: u64, step: impl Fn(u8) -> i64) -> Option<u32> {
     let mut line = i64::from(first_line);
     let mut address = 0_u64;
     for pair in table.chunks_exact(2) {
@@ -29,7 +30,7 @@ fn lnotab(table: &[u8], first_line: u32, position: u64) -> Option<u32> {
         if address > position {
             break;
         }
-        line += i64::from(pair[1] as i8);
+        line += step(pair[1]);
     }
     checked(line)
 }
@@ -109,6 +110,16 @@ mod tests {
     }
 
     #[test]
+    fn unsigned_steps_of_more_than_127_lines_lead_on() {
+        // Line 10 from 0, 300 from 6 in two steps, 301 from 266 in two steps.
+        let table = [6, 255, 0, 35, 255, 0, 5, 1];
+        let lines = [(-1, 10), (5, 10), (6, 300), (265, 300), (266, 301), (9999, 301)];
+        for (position, line) in lines {
+            assert_eq!(line_of(Lines::Unsigned, &table, 10, position), Some(line), "at {position}");
+        }
+    }
+
+    #[test]
     fn ranges_without_a_line_have_the_one_before() {
         let table = [4, 0, 2, 0x80, 6, 2, 4, 0xff];
         let lines = [(-1, Some(7)), (0, Some(7)), (3, Some(7)), (4, Some(7)), (6, Some(9)), (12, Some(8)), (16, None)];
@@ -150,7 +161,7 @@ mod tests {
                     (state >> 24) as u8
                 })
                 .collect();
-            for lines in [Lines::Lnotab, Lines::Ranges, Lines::Locations] {
+            for lines in [Lines::Unsigned, Lines::Lnotab, Lines::Ranges, Lines::Locations] {
                 assert_ne!(line_of(lines, &table, state >> 16, i64::from(round % 64)), Some(0));
             }
         }

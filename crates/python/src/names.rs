@@ -9,7 +9,8 @@ use crate::object::{self, Unreadable, add};
 /// The names that `threading` gives to threads, by the interpreter's own thread id. Empty while that module is not
 /// imported; threads that were started behind its back are not in it.
 ///
-/// `threading._active` is a dict of the ids to `Thread` objects, whose `_name` is the name (`Lib/threading.py`).
+/// `threading._active` is a dict of the ids to `Thread` objects, each of which has its name as an attribute
+/// (`Lib/threading.py`).
 pub fn thread_names(
     memory: &dyn Memory,
     layout: &Layout,
@@ -25,7 +26,7 @@ pub fn thread_names(
     let Some(active) = object::dict_get(memory, layout, namespace, "_active")? else { return Ok(names) };
     for (id, thread) in object::dict_entries(memory, layout, active)? {
         let name = object::unsigned(memory, layout, id).and_then(|id| {
-            let name = object::attribute(memory, layout, thread, "_name")?;
+            let name = object::attribute(memory, layout, thread, layout.objects.thread_name)?;
             Ok((id, name.map(|name| object::text(memory, layout, name)).transpose()?))
         });
         // One thread that is just being made does not hide the names of the others.

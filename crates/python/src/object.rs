@@ -2,7 +2,7 @@
 
 use py_spy_address_space::{Addr, Fault, Memory, read_array, read_u32, read_u64, read_vec};
 
-use crate::layout::{Instance, KeyTable, Layout};
+use crate::layout::{Instance, KeyTable, Layout, Names, Sizes};
 
 /// Strings are cut after this many characters.
 const MAX_CHARACTERS: usize = 1 << 20;
@@ -33,8 +33,95 @@ pub enum Unreadable {
     Nonsense(&'static str, Addr),
 }
 
-/// The text of a `str`. Lone surrogates, which Rust's strings can not have, are written as `\udc80`.
+/// An `ob_size`, or a counter of a dict, as it was read from memory: a word of which perhaps only the lower half counts.
+pub(crate) fn sized(layout: &Layout, word: u64) -> u64 {
+    match layout.objects.sizes {
+        Sizes::Int => i64::from(word as u32 as i32) as u64,
+        Sizes::Word => word,
+    }
+}
+
+/// Reads an `ob_size` or a counter of a dict.
+fn size(memory: &dyn Memory, layout: &Layout, at: Addr) -> Result<u64, Unreadable> {
+    Ok(sized(layout, read_u64(memory, at)?))
+}
+
+/// The text of a name. Lone surrogates, which Rust's strings can not have, are written as `\udc80`, and bytes that are not
+/// UTF-8 as `\xff`.
 pub(crate) fn text(memory: &dyn Memory, layout: &Layout, at: Addr) -> Result<String, Unreadable> {
+    match layout.objects.names {
+        Names::Compact => compact_text(memory, layout, at),
+        Names::Units { data, width } => units_text(memory, layout, at, data, width),
+        Names::Bytes => bytes_text(memory, layout, at),
+    }
+}
+
+fn bytes_text(memory: &dyn Memory, layout: &Layout, at: Addr) -> Result<String, Unreadable> {
+    use std::fmt::Write;
+    let length = size(memory, layout, add(at, layout.objects.bytes_size)?)?;
+    if length > u64::from(u32::MAX) {
+        return Err(Unreadable::Nonsense("a string", at));
+    }
+    let cut = length as usize > MAX_CHARACTERS;
+    let bytes = read_vec(memory, add(at, layout.objects.bytes_data)?, (length as usize).min(MAX_CHARACTERS))?;
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // Writing to a string can not fail.
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    if cut {
+        text.push_str("...");
+    }
+    Ok(text)
+}
+
+/// UTF-16 or UCS4 behind a pointer.
+fn units_text(memory: &dyn Memory, layout: &Layout, at: Addr, data: u32, width: u8) -> Result<String, Unreadable> {
+    let nonsense = Unreadable::Nonsense("a string", at);
+    let width = usize::from(width);
+    let length = size(memory, layout, add(at, layout.objects.unicode.length)?)?;
+    if length > u64::from(u32::MAX) || !matches!(width, 2 | 4) {
+        return Err(nonsense);
+    }
+    let cut = length as usize > MAX_CHARACTERS;
+    let start = read_u64(memory, add(at, data)?)?;
+    let bytes = read_vec(memory, start, (length as usize).min(MAX_CHARACTERS) * width)?;
+    let mut units = bytes.chunks_exact(width).map(|unit| {
+        let mut code = [0; 4];
+        code[..width].copy_from_slice(unit);
+        u32::from_le_bytes(code)
+    });
+    let mut text = String::new();
+    if width == 2 {
+        for decoded in char::decode_utf16(units.map(|unit| unit as u16)) {
+            match decoded {
+                Ok(character) => text.push(character),
+                Err(lone) => write_surrogate(&mut text, u32::from(lone.unpaired_surrogate())),
+            }
+        }
+    } else {
+        units.try_for_each(|code| push(&mut text, code).ok_or(nonsense))?;
+    }
+    if cut {
+        text.push_str("...");
+    }
+    Ok(text)
+}
+
+/// Appends a character, or a lone surrogate as it is written; `None` for what is neither.
+fn push(text: &mut String, code: u32) -> Option<()> {
+    match char::from_u32(code) {
+        Some(character) => text.push(character),
+        None if (0xd800..0xe000).contains(&code) => write_surrogate(text, code),
+        None => return None,
+    }
+    Some(())
+}
+
+fn compact_text(memory: &dyn Memory, layout: &Layout, at: Addr) -> Result<String, Unreadable> {
     let unicode = &layout.objects.unicode;
     let length = read_u64(memory, add(at, unicode.length)?)?;
     let state = read_u32(memory, add(at, unicode.state)?)? >> unicode.kind_shift;
@@ -50,12 +137,7 @@ pub(crate) fn text(memory: &dyn Memory, layout: &Layout, at: Addr) -> Result<Str
     for unit in bytes.chunks_exact(kind) {
         let mut code = [0; 4];
         code[..kind].copy_from_slice(unit);
-        let code = u32::from_le_bytes(code);
-        match char::from_u32(code) {
-            Some(character) => text.push(character),
-            None if (0xd800..0xe000).contains(&code) => write_surrogate(&mut text, code),
-            None => return Err(Unreadable::Nonsense("a string", at)),
-        }
+        push(&mut text, u32::from_le_bytes(code)).ok_or(Unreadable::Nonsense("a string", at))?;
     }
     if cut {
         text.push_str("...");
@@ -71,7 +153,7 @@ fn write_surrogate(text: &mut String, code: u32) {
 
 /// The contents of a `bytes`.
 pub(crate) fn bytes(memory: &dyn Memory, layout: &Layout, at: Addr) -> Result<Vec<u8>, Unreadable> {
-    let size = read_u64(memory, add(at, layout.objects.bytes_size)?)?;
+    let size = size(memory, layout, add(at, layout.objects.bytes_size)?)?;
     if size > MAX_BYTES {
         return Err(Unreadable::Nonsense("a bytes object", at));
     }
@@ -81,16 +163,25 @@ pub(crate) fn bytes(memory: &dyn Memory, layout: &Layout, at: Addr) -> Result<Ve
 /// The value of an `int` that fits in 64 bits and is not negative.
 pub(crate) fn unsigned(memory: &dyn Memory, layout: &Layout, at: Addr) -> Result<u64, Unreadable> {
     let long = &layout.objects.long;
-    let size = read_u64(memory, add(at, long.size)?)?;
+    if let Some(value) = long.short
+        && type_name(memory, layout, type_of(memory, layout, at)?)? == "int"
+    {
+        let value = read_u64(memory, add(at, value)?)? as i64;
+        return u64::try_from(value).map_err(|_| Unreadable::Nonsense("an int", at));
+    }
+    let size = size(memory, layout, add(at, long.size)?)?;
     // The low two bits of a tag are the sign: 0 positive, 1 zero, 2 negative (`Include/cpython/longintrepr.h`).
     let (digits, negative) = if long.tagged { (size >> 3, size & 3 == 2) } else { (size, (size as i64) < 0) };
-    if negative || digits > 3 {
+    // 64 bits have place in so many digits, of which the last may have more.
+    let most = 63 / u64::from(long.digit_bits.max(1)) + 1;
+    if negative || digits > most {
         return Err(Unreadable::Nonsense("an int", at));
     }
+    let (width, mask) = if long.digit_bits == 30 { (4, 0x3fff_ffff) } else { (2, 0x7fff) };
     let mut value: u128 = 0;
     for digit in (0..digits).rev() {
-        let digit = read_u32(memory, add(at, long.digits)?.wrapping_add(4 * digit))?;
-        value = value << 30 | u128::from(digit & 0x3fff_ffff);
+        let digit = read_u32(memory, add(at, long.digits)?.wrapping_add(width * digit))?;
+        value = value << long.digit_bits | u128::from(digit & mask);
     }
     u64::try_from(value).map_err(|_| Unreadable::Nonsense("an int", at))
 }
@@ -115,9 +206,39 @@ pub(crate) fn type_name(memory: &dyn Memory, layout: &Layout, at: Addr) -> Resul
 
 /// A dict's entries as addresses of key and value objects, in order.
 pub(crate) fn dict_entries(memory: &dyn Memory, layout: &Layout, dict: Addr) -> Result<Vec<(Addr, Addr)>, Unreadable> {
+    if let KeyTable::InDict { mask, entries } = layout.objects.dict.table {
+        let slots = size(memory, layout, add(dict, mask)?)?.saturating_add(1);
+        let first = read_u64(memory, add(dict, entries)?)?;
+        return pairs(memory, first, slots, None).ok_or(Unreadable::Nonsense("a dict", dict))?;
+    }
     let keys = read_u64(memory, add(dict, layout.objects.dict.keys)?)?;
     let values = read_u64(memory, add(dict, layout.objects.dict.values)?)?;
     entries(memory, layout, keys, (values != 0).then_some(values))
+}
+
+/// The entries of a table that has them in any order, with holes: each a hash, a key and a value, or its value in an array
+/// beside. `None` when there are too many.
+fn pairs(
+    memory: &dyn Memory,
+    first: Addr,
+    slots: u64,
+    values: Option<Addr>,
+) -> Option<Result<Vec<(Addr, Addr)>, Unreadable>> {
+    let slots = usize::try_from(slots).ok().filter(|&slots| slots as u64 <= MAX_ENTRIES)?;
+    let read = || {
+        let table = read_vec(memory, first, slots * 24)?;
+        let separate = values.map(|at| read_vec(memory, at, slots * 8)).transpose()?;
+        let mut found = Vec::new();
+        for (slot, entry) in table.chunks_exact(24).enumerate() {
+            let key = word(entry, 8);
+            let value = separate.as_ref().map_or_else(|| word(entry, 16), |values| word(values, slot * 8));
+            if key != 0 && value != 0 {
+                found.push((key, value));
+            }
+        }
+        Ok(found)
+    };
+    Some(read())
 }
 
 /// The entries of a key table, with their values from the table itself or from a separate array.
@@ -128,6 +249,11 @@ fn entries(
     values: Option<Addr>,
 ) -> Result<Vec<(Addr, Addr)>, Unreadable> {
     let dict = &layout.objects.dict;
+    if let KeyTable::Slots(size) = dict.table {
+        let slots = read_u64(memory, add(keys, size)?)?;
+        let values = values.map(|at| add(at, dict.values_first)).transpose()?;
+        return pairs(memory, add(keys, dict.indices)?, slots, values).ok_or(Unreadable::Nonsense("a dict", keys))?;
+    }
     let used = read_u64(memory, add(keys, dict.entries_used)?)?;
     let nonsense = Unreadable::Nonsense("a dict", keys);
     if used > MAX_ENTRIES {
@@ -149,6 +275,8 @@ fn entries(
             let [kind] = read_array(memory, add(keys, kind)?)?;
             (1_u64.checked_shl(u32::from(log2)).ok_or(nonsense)?, kind == 0)
         }
+        // Both have been dealt with, and neither has an index table.
+        KeyTable::InDict { .. } | KeyTable::Slots(_) => return Err(nonsense),
     };
     let width = if hashed { 24 } else { 16 };
     let first = add(keys, dict.indices)?.checked_add(index_bytes).ok_or(nonsense)?;
@@ -187,7 +315,7 @@ fn find_key(
 ) -> Result<Option<Addr>, Unreadable> {
     for &(name, value) in entries {
         // A length first: most keys differ in it, and the text costs more.
-        let length = read_u64(memory, add(name, layout.objects.unicode.length)?)?;
+        let length = size(memory, layout, add(name, layout.objects.unicode.length)?)?;
         if length == key.len() as u64 && text(memory, layout, name).is_ok_and(|name| name == key) {
             return Ok(Some(value));
         }

@@ -202,6 +202,9 @@ fn parse(layout: &Frame, bytecode: u32, at: Addr, bytes: &[u8]) -> (RawFrame, Ad
     };
     let left = match layout.running {
         Running::Unknown => false,
+        Running::Counted { references, stack_top } => {
+            half(bytes, references as usize) == 0 || word(bytes, stack_top as usize) != 0
+        }
         Running::Byte { at, values } => 1_u8.checked_shl(byte(at).into()).is_none_or(|bit| bit & values == 0),
     };
     (RawFrame { at, code, position, entry, shim, left }, word(bytes, layout.previous as usize))
@@ -211,6 +214,7 @@ fn parse(layout: &Frame, bytecode: u32, at: Addr, bytes: &[u8]) -> (RawFrame, Ad
 fn is_root(layout: &Frame, bytes: &[u8]) -> bool {
     let byte = |offset: u32| bytes.get(offset as usize).copied().unwrap_or(0);
     match layout.root {
+        Root::Any => true,
         Root::NoGenerator { generator } => word(bytes, generator as usize) == 0,
         Root::NotOwnedBy { owner, generator } => byte(owner) != generator,
         Root::Shim { owner, least } => byte(owner) >= least,

@@ -155,7 +155,7 @@ macro_rules! each_series {
     };
 }
 
-each_series!(v3_8 "3.8" v3_9 "3.9" v3_10 "3.10" v3_11 "3.11" v3_12 "3.12" v3_13 "3.13" v3_13t "3.13t" v3_14 "3.14"
+each_series!(v2_7 "2.7" v3_6 "3.6" v3_7 "3.7" v3_8 "3.8" v3_9 "3.9" v3_10 "3.10" v3_11 "3.11" v3_12 "3.12" v3_13 "3.13" v3_13t "3.13t" v3_14 "3.14"
     v3_15 "3.15");
 
 /// Words that point somewhere point to themselves, one after the other.

@@ -12,6 +12,11 @@ const VERSION: &str = "Py_Version";
 const INITIALIZE: &str = "Py_Initialize";
 const RUNTIME_SECTION: &str = ".PyRuntime";
 
+/// The symbols by which a CPython is found that has no `_PyRuntime` (up to 3.6).
+const INTERPRETERS: &str = "interp_head";
+const INTERPRETERS_GETTER: &str = "PyInterpreterState_Head";
+const CURRENT_THREAD: &str = "_PyThreadState_Current";
+
 /// Opens a process and finds its CPython.
 pub(crate) fn attach(pid: u32) -> Result<(Target, Live, Python), AttachError> {
     let target = Target::find(pid).map_err(|why| no_process(&why))?;
@@ -47,28 +52,52 @@ fn binaries(target: &Target, modules: &[py_spy_address_space::Module]) -> Vec<Bi
     Vec::new()
 }
 
-fn binary(target: &Target, module: &py_spy_address_space::Module) -> Option<Binary> {
-    let image = target
+fn image(target: &Target, module: &py_spy_address_space::Module, symbols: &[&str]) -> Option<Image> {
+    target
         .open_module(module)
         .map_err(|why| why.to_string())
-        .and_then(|file| Image::read(file, &[RUNTIME, VERSION, INITIALIZE]).map_err(|why| why.to_string()))
+        .and_then(|file| Image::read(file, symbols).map_err(|why| why.to_string()))
         .inspect_err(|why| log::info!("{}: {why}", module.path))
-        .ok()?;
+        .ok()
+}
+
+fn binary(target: &Target, module: &py_spy_address_space::Module) -> Option<Binary> {
+    let image = image(target, module, &[RUNTIME, VERSION, INITIALIZE])?;
     let bias = image.load_bias(module)?;
     let address = |name: &str| image.symbol(name).map(|symbol| symbol.address.wrapping_add(bias));
     let section = || image.section(RUNTIME_SECTION).map(|(address, _)| address.wrapping_add(bias));
-    let binary = Binary {
+    let mut binary = Binary {
         path: module.path.clone(),
         runtime: address(RUNTIME).or_else(section),
         version: address(VERSION),
         initialize: image.symbol(INITIALIZE).is_some(),
         data: module.mappings.iter().filter(|m| m.write && m.read).map(|m| m.range.clone()).collect(),
+        ..Binary::default()
     };
     log::info!("{}: {RUNTIME} at {:x?}, {VERSION} at {:x?}", binary.path, binary.runtime, binary.version);
+    if binary.runtime.is_none() && binary.initialize {
+        add_old_symbols(target, module, bias, &mut binary);
+    }
     // A library that is not CPython and has none of its symbols is not worth a search.
     let found = binary.runtime.is_some() || binary.initialize;
     let exe = target.executable().is_ok_and(|exe| exe.as_os_str() == module.path.as_str());
     (found || exe).then_some(binary)
+}
+
+/// Looked for apart: where they are not, the whole table of symbols is searched in vain, and that takes its time.
+fn add_old_symbols(target: &Target, module: &py_spy_address_space::Module, bias: u64, binary: &mut Binary) {
+    let Some(image) = image(target, module, &[INTERPRETERS, INTERPRETERS_GETTER, CURRENT_THREAD]) else { return };
+    let address = |name: &str| image.symbol(name).map(|symbol| symbol.address.wrapping_add(bias));
+    binary.interpreters = address(INTERPRETERS);
+    binary.interpreters_getter = address(INTERPRETERS_GETTER);
+    binary.current_thread = address(CURRENT_THREAD);
+    log::info!(
+        "{}: {INTERPRETERS} at {:x?}, {INTERPRETERS_GETTER} at {:x?}, {CURRENT_THREAD} at {:x?}",
+        binary.path,
+        binary.interpreters,
+        binary.interpreters_getter,
+        binary.current_thread
+    );
 }
 
 fn error(message: String, hint: Option<String>, later: Later) -> AttachError {
@@ -154,7 +183,7 @@ fn not_python(target: &Target, why: &NotPython) -> AttachError {
         ),
         NotPython::Version(version) => (
             format!("{what} is CPython {version}, which is not supported"),
-            Some("supported are CPython 3.8 and later".to_owned()),
+            Some("supported are CPython 2.3 and later".to_owned()),
             Later::No,
         ),
         NotPython::Unusable(unusable) => (format!("{what}: {unusable}"), None, Later::Soon),

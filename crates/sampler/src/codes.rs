@@ -3,7 +3,7 @@
 use py_spy_address_space::{Addr, Memory};
 use py_spy_profile::{Frame, FrameId, StringId, Tables};
 use py_spy_python::layout::Layout;
-use py_spy_python::{CodeObject, Fingerprint, RawFrame, Reader, Unreadable};
+use py_spy_python::{CodeObject, Fingerprint, RawFrame, Reader, Unreadable, place};
 use rustc_hash::FxHashMap;
 
 use crate::LineMode;
@@ -56,8 +56,8 @@ struct Named {
     file: StringId,
     short_file: StringId,
     hidden: bool,
-    /// Frames by position; few positions of a code object are ever seen.
-    frames: FxHashMap<i64, FrameId>,
+    /// Frames by place, where that is known; few places in a code object are ever seen.
+    frames: FxHashMap<Option<i64>, FrameId>,
 }
 
 impl Codes {
@@ -151,10 +151,10 @@ impl Codes {
         if named.hidden && !naming.full_stack {
             return Ok(None);
         }
-        let position = if naming.lines == LineMode::Current { frame.position } else { 0 };
-        Ok(Some(*named.frames.entry(position).or_insert_with(|| {
+        let place = if naming.lines == LineMode::Current { place(memory, layout, frame) } else { Some(0) };
+        Ok(Some(*named.frames.entry(place).or_insert_with(|| {
             let line = match naming.lines {
-                LineMode::Current => named.code.line(layout, frame).unwrap_or(0),
+                LineMode::Current => place.and_then(|place| named.code.line(layout, place)).unwrap_or(0),
                 LineMode::First => named.code.first_line,
                 LineMode::None => 0,
             };

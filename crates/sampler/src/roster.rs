@@ -1,10 +1,10 @@
 //! Who is there: the process's interpreters and thread states, and the kernel's threads that they belong to.
 
 use py_spy_address_space::Addr;
-use py_spy_python::layout::{FrameSlot, Layout};
+use py_spy_python::layout::{AfterFork, FrameSlot, Layout};
 use py_spy_python::{Gil, Interpreter, Reader, ThreadState, Unreadable, gil, interpreters, thread_state, threads};
 use py_spy_target::{Target, Tasks};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::c_stacks::Stacks;
 
@@ -124,7 +124,15 @@ impl Roster {
         self.wanderers.clear();
         self.stacks = None;
         for (index, interpreter) in self.interpreters.iter().enumerate() {
-            for state in threads(reader, layout, interpreter)?.into_iter().rev() {
+            let mut states = threads(reader, layout, interpreter)?;
+            if layout.thread.after_fork == AfterFork::Kept {
+                let all = states.len();
+                forget_the_dead(reader, tasks, &mut states);
+                if states.len() < all {
+                    self.unsettled = LOOKS_FOR_NEWCOMERS;
+                }
+            }
+            for state in states.into_iter().rev() {
                 let tid = if index > 0 && matches!(layout.thread.frame, FrameSlot::ThroughCFrame { .. }) {
                     self.wanderers.push(self.members.len());
                     let stacks = self.stacks.get_or_insert_with(|| Stacks::of(target, &self.members));
@@ -218,6 +226,18 @@ impl Roster {
             && state.native_id == known.native_id
             && state.interpreter == self.interpreters[known.interpreter].at;
         Ok(same.then_some(state))
+    }
+}
+
+/// Leaves out the states, the newest first, that a forked child has of its parent's other threads. Their threads are none
+/// of this process, or they have got the id of a newer one. Nobody is left out where no thread's id can be told at all.
+fn forget_the_dead(reader: &mut Reader<'_>, tasks: &Tasks, states: &mut Vec<ThreadState>) {
+    let mut known = FxHashSet::default();
+    // A state without a frame may be that of a thread that begins, which has the id of the thread that made it.
+    states.retain(|state| state.frame == 0 || known.insert(state.id));
+    let mut lives = |state: &ThreadState| thread_id(reader, state).and_then(|tid| tasks.by_own_id(tid)).is_some();
+    if states.iter().any(&mut lives) {
+        states.retain(lives);
     }
 }
 

@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{Seen, attach};
 use py_spy_sampler::{Mode, Options};
-use py_spy_test_programs::{Interpreter, Program, Turn, interpreters, one_of_each_series, turn};
+use py_spy_test_programs::{
+    Interpreter, Program, Turn, one_of_each_series, one_of_each_series_that_runs, that_run, turn,
+};
 
 /// Samples of each program on each interpreter in each mode.
 const SAMPLES: u64 = 200;
@@ -27,9 +29,9 @@ fn samples() -> u64 {
     std::env::var("ORACLE_SAMPLES").ok().map_or(SAMPLES, |text| text.parse().expect("a number of samples"))
 }
 
-/// All interpreters; for a long run one of each series.
-fn subjects() -> Vec<&'static Interpreter> {
-    let mut all = if samples() > SAMPLES { one_of_each_series() } else { interpreters().iter().collect() };
+/// All interpreters that run a program; for a long run one of each series.
+fn subjects(script: &str) -> Vec<&'static Interpreter> {
+    let mut all = if samples() > SAMPLES { one_of_each_series_that_runs(script) } else { that_run(script) };
     if let Ok(wanted) = std::env::var("ORACLE_PYTHON") {
         all.retain(|interpreter| interpreter.environment.is_empty() && wanted.split(',').any(|it| interpreter.is(it)));
     }
@@ -116,7 +118,7 @@ fn sample(turn: &Turn, interpreter: &Interpreter, script: &str, arguments: &[&st
 fn stopping(script: &str) {
     let turn = turn();
     let mut all = Total::default();
-    for interpreter in subjects() {
+    for interpreter in subjects(script) {
         let total = sample(&turn, interpreter, script, &[], options(Mode::Stop));
         assert_eq!(total.moving, 0, "{interpreter} {script}: what stands still does not move");
         all.add(total);
@@ -130,7 +132,7 @@ fn stopping(script: &str) {
 fn nonblocking(script: &str) {
     let turn = turn();
     let mut all = Total::default();
-    for interpreter in subjects() {
+    for interpreter in subjects(script) {
         all.add(sample(&turn, interpreter, script, &[], options(Mode::Nonblocking)));
     }
     eprintln!("{script}, not stopping: {all:?}");
@@ -151,7 +153,7 @@ macro_rules! oracles {
     };
 }
 
-oracles!(flip generators mixed deep torture come_and_go);
+oracles!(flip generators resumed mixed deep torture come_and_go);
 
 /// A second interpreter, with the same GIL or one of its own, does not hide the main one, nor the other way round.
 #[test]

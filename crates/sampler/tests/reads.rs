@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::{Attached, attach, options};
 use py_spy_sampler::{Effort, Mode, Options};
-use py_spy_test_programs::{Interpreter, Program, interpreters, one_of_each_series, turn};
+use py_spy_test_programs::{Interpreter, Program, one_of_each_series_that_runs, that_run, turn};
 
 /// What a number of samples took beyond what a run takes by itself.
 fn of_samples(name: &str, attached: &mut Attached, samples: u64) -> Effort {
@@ -72,7 +72,7 @@ fn deep(interpreter: &Interpreter, depth: &str) {
 
 #[test]
 fn few_reads_and_one_stop_at_any_depth() {
-    for interpreter in interpreters() {
+    for interpreter in that_run("deep") {
         for depth in ["10", "100", "1000"] {
             deep(interpreter, depth);
         }
@@ -81,7 +81,7 @@ fn few_reads_and_one_stop_at_any_depth() {
 
 #[test]
 fn sleeping_threads_cost_nothing() {
-    for interpreter in one_of_each_series() {
+    for interpreter in one_of_each_series_that_runs("asleep") {
         let turn = turn();
         let program = Program::start(&turn, interpreter, "asleep", &["500", "busy"]);
         let name = format!("{interpreter} 500 asleep, 1 busy");
@@ -91,7 +91,7 @@ fn sleeping_threads_cost_nothing() {
 
 #[test]
 fn a_sleeping_program_is_not_stopped() {
-    for interpreter in one_of_each_series() {
+    for interpreter in one_of_each_series_that_runs("asleep") {
         let turn = turn();
         let program = Program::start(&turn, interpreter, "asleep", &["20"]);
         // What a run begins with does not go by its length.

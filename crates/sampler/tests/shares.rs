@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{Attached, Seen, attach, options};
 use py_spy_sampler::{Mode, Options};
 use py_spy_target::CpuClock;
-use py_spy_test_programs::{Interpreter, Program, Turn, one_of_each_series, turn};
+use py_spy_test_programs::{Interpreter, Program, Turn, one_of_each_series_that_runs, turn};
 
 /// Samples of each program on each interpreter in each mode.
 const SAMPLES: u64 = 1000;
@@ -23,8 +23,8 @@ fn samples() -> u64 {
 }
 
 /// One of each series; `ORACLE_PYTHON=3.12` is that one only.
-fn subjects() -> Vec<&'static Interpreter> {
-    let mut all = one_of_each_series();
+fn subjects(script: &str) -> Vec<&'static Interpreter> {
+    let mut all = one_of_each_series_that_runs(script);
     if let Ok(wanted) = std::env::var("ORACLE_PYTHON") {
         all.retain(|interpreter| interpreter.environment.is_empty() && wanted.split(',').any(|it| interpreter.is(it)));
     }
@@ -76,7 +76,7 @@ fn at_a_kilohertz(mode: Mode) -> Options {
 
 fn each(script: &str, test: impl Fn(&Turn, &Interpreter, Mode, &str)) {
     let turn = turn();
-    for interpreter in subjects() {
+    for interpreter in subjects(script) {
         for mode in [Mode::Stop, Mode::Nonblocking] {
             test(&turn, interpreter, mode, &format!("{interpreter} {script} {mode:?}"));
         }

@@ -1,4 +1,6 @@
-"""Threads that sleep for ever, and one that never does: `asleep.py SLEEPERS [busy]`."""
+"""Threads that sleep for ever, and one that never does: `asleep.py SLEEPERS [busy]`. Runs from 2.7 on."""
+
+from telling import get_native_id, ready, rules, say, start_daemon
 
 import _thread
 import os
@@ -6,15 +8,13 @@ import sys
 import threading
 import time
 
-from telling import ready, rules, say
-
 
 # Of x86-64: nanosleep, clock_nanosleep, and select, with which versions before 3.11 sleep.
 SLEEPS = ("35", "230", "23", "270")
 
 
 def sleeper():
-    native.append(threading.get_native_id())
+    native.append(get_native_id())
     time.sleep(100000)
 
 
@@ -31,7 +31,7 @@ def wait_until_asleep():
 
 
 def busy():
-    say("busy %d" % threading.get_native_id())
+    say("busy %d" % get_native_id())
     arrived.release()
     while True:
         pass
@@ -39,13 +39,13 @@ def busy():
 
 native = []
 arrived = threading.Semaphore(0)
-rules(__file__, None, ["<module>", "sleeper", "_bootstrap"])
+rules(__file__, None, ["<module>", "sleeper", "_bootstrap", "__bootstrap"])
 threading.stack_size(256 * 1024)
 for _ in range(int(sys.argv[1])):
     _thread.start_new_thread(sleeper, ())
     wait_until_asleep()
 if len(sys.argv) > 2:
-    threading.Thread(target=busy, daemon=True).start()
+    start_daemon(busy)
     arrived.acquire()
 ready()
 os.read(0, 1)

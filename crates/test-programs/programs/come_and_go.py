@@ -1,9 +1,9 @@
-"""Threads that start and end all the time."""
+"""Threads that start and end all the time. Runs from 2.7 on."""
+
+from telling import ready, rules
 
 import _thread
 import threading
-
-from telling import ready, rules
 
 
 def leaf():
@@ -34,6 +34,6 @@ def main():
 
 
 slots = threading.Semaphore(4)
-rules(__file__, None, ["<module>", "root_raw", "_bootstrap"])
+rules(__file__, None, ["<module>", "root_raw", "_bootstrap", "__bootstrap"])
 ready()
 main()  #> main

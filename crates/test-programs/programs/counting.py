@@ -1,15 +1,14 @@
 """A busy main thread that counts, one that does what it is told, and one asleep.
 
-Told nothing but an end of line it says the count when it has grown; told a word it does that.
+Told nothing but an end of line it says the count when it has grown; told a word it does that. Runs from 2.7 on.
 """
+
+from telling import get_native_id, say, start_daemon
 
 import os
 import signal
 import sys
-import threading
 import time
-
-from telling import say
 
 count = 0
 
@@ -26,7 +25,7 @@ def work():
 
 
 def sleeper():
-    native.append(threading.get_native_id())
+    native.append(get_native_id())
     time.sleep(100000)
 
 
@@ -70,8 +69,8 @@ native = []
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if "polite" in sys.argv:
     signal.signal(signal.SIGTERM, polite)
-threading.Thread(target=told, name="told", daemon=True).start()
-threading.Thread(target=sleeper, name="sleeper", daemon=True).start()
+start_daemon(told, "told")
+start_daemon(sleeper, "sleeper")
 while not native or open("/proc/self/task/%d/stat" % native[0]).read().rpartition(")")[2].split()[0] != "S":
     time.sleep(0)
 say("ready %d" % os.getpid())

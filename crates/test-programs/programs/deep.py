@@ -1,4 +1,4 @@
-"""Recursion, up and down all the time, or down to one depth and busy there: `deep.py [DEPTH]`."""
+"""Recursion, up and down all the time, or down to one depth and busy there: `deep.py [DEPTH]`. Runs from 2.7 on."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Two call chains in turn, with leaves that take no time."""
+"""Two call chains in turn, with leaves that take no time. Runs from 2.7 on."""
 
 from telling import ready, rules
 

@@ -1,4 +1,4 @@
-"""Exceptions that pass through frames, comprehensions, methods, calls back from C."""
+"""Exceptions that pass through frames, comprehensions, methods, calls back from C. Runs from 2.7 on."""
 
 from telling import ready, rules
 

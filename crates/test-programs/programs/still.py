@@ -1,4 +1,4 @@
-"""What the recordings of `cargo xtask fixtures` are of: threads of all kinds that stand still, and the truth about them.
+"""What the recordings of `cargo xtask fixtures` are of: threads of all kinds that stand still, and the truth about them. Runs from 3.6 on.
 
 It stands alone and names no folder of the machine that it runs on: what it has in memory is kept in this repository.
 """
@@ -104,10 +104,21 @@ def surrogate():
     rest()
 
 
-replaced = {"co_name": "lone_\udc80"}
+# What a code object is made of up to 3.7, which can not replace parts of one.
+PARTS = "argcount kwonlyargcount nlocals stacksize flags code consts names varnames filename name firstlineno lnotab freevars cellvars"
+
+
+def replaced(code, **parts):
+    if hasattr(code, "replace"):
+        return code.replace(**parts)
+    names = ["co_" + part for part in PARTS.split()]
+    return type(code)(*[parts.get(name, getattr(code, name)) for name in names])
+
+
+names = {"co_name": "lone_\udc80"}
 if hasattr(surrogate.__code__, "co_qualname"):
-    replaced["co_qualname"] = "lone_\udc80"
-surrogate.__code__ = surrogate.__code__.replace(**replaced)
+    names["co_qualname"] = "lone_\udc80"
+surrogate.__code__ = replaced(surrogate.__code__, **names)
 
 LONG = "l" * 300
 exec(compile("\n" * 70000 + "def %s():\n    rest()" % LONG, "/srv/app/名.py", "exec"))
@@ -119,7 +130,7 @@ def called_from_c():
 
 # The frames with which threads begin are the library's.
 for function in (threading.Thread._bootstrap, threading.Thread._bootstrap_inner, threading.Thread.run):
-    function.__code__ = function.__code__.replace(co_filename="/usr/lib/python3/threading.py")
+    function.__code__ = replaced(function.__code__, co_filename="/usr/lib/python3/threading.py")
 
 for number, target in enumerate(
     [generators, comprehension, expression, handler, Outer.Inner, asynchronous, 𠀀𠀁, surrogate, globals()[LONG]]

@@ -1,11 +1,11 @@
-"""Eight threads with functions of their own that hand generators to each other as fast as they can."""
+"""Eight threads with functions of their own that hand generators to each other as fast as they can. Runs from 2.7 on."""
+
+from telling import ready, rules
 
 import _thread
 import binascii  # noqa: used by the threads
 import sys
 import time  # noqa: used by the threads
-
-from telling import ready, rules
 
 COUNT = 8
 EVERY = " ".join("giver_%d" % number for number in range(COUNT))
@@ -48,7 +48,10 @@ source = "".join(map(of_thread, range(COUNT)))
 exec(compile(source, "threads.py", "exec"))
 
 rules(__file__, source, ["<module>"] + ["root_%d" % n for n in range(COUNT)])
-sys.setswitchinterval(1e-5)
+if hasattr(sys, "setswitchinterval"):
+    sys.setswitchinterval(1e-5)
+else:
+    sys.setcheckinterval(1)
 for n in range(COUNT):
     _thread.start_new_thread(globals()["root_%d" % n], ())
 ready()

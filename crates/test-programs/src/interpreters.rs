@@ -7,10 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The minor versions that are supported: 3.8 to 3.15.
-pub const SERIES: std::ops::RangeInclusive<u8> = 8..=15;
+/// The series that are tested on interpreters, the oldest first. Those before and between are tested on memory that is
+/// made up (`crates/python/tests/made_up.rs`).
+pub const SERIES: [(u8, u8); 11] =
+    [(2, 7), (3, 6), (3, 7), (3, 8), (3, 9), (3, 10), (3, 11), (3, 12), (3, 13), (3, 14), (3, 15)];
 
-/// What we ask an interpreter. 3.8 has no `Py_GIL_DISABLED`, and only 3.14 and later can tell of a JIT.
+/// From this one on an interpreter runs every program of ours; those for older ones say so themselves ([`crate::runs_from`]).
+const RUNS_ALL: (u8, u8) = (3, 8);
+
+/// What we ask an interpreter. Old ones have no `Py_GIL_DISABLED`, and only 3.14 and later can tell of a JIT.
 const QUESTION: &str = "import platform, sys, sysconfig
 jit = getattr(sys, '_jit', None)
 print(sys.hexversion)
@@ -40,9 +45,15 @@ impl Interpreter {
         (self.version >> 16) as u8
     }
 
+    /// 3 and 12 of 3.12.1.
+    pub fn series(&self) -> (u8, u8) {
+        ((self.version >> 24) as u8, self.minor())
+    }
+
     /// True when it is of a series and kind: `3.12`, `3.13t`.
     pub fn is(&self, series: &str) -> bool {
-        series == format!("3.{}{}", self.minor(), if self.free_threaded { "t" } else { "" })
+        let (major, minor) = self.series();
+        series == format!("{major}.{minor}{}", if self.free_threaded { "t" } else { "" })
     }
 }
 
@@ -56,10 +67,29 @@ impl fmt::Display for Interpreter {
     }
 }
 
-/// Every CPython of a supported series: on the path, under `PYENV_ROOT` (else `~/.pyenv`) and under `TEST_PYTHONS` (else
-/// `test-pythons` in the user's cache folder), each also with its JIT on and its GIL on where it has such a switch. Says
-/// which series are missing.
+/// Every CPython that runs all programs of ours: from 3.8 on.
 pub fn interpreters() -> &'static [Interpreter] {
+    let all = all_interpreters();
+    let first = all.partition_point(|interpreter| interpreter.series() < RUNS_ALL);
+    assert!(first < all.len(), "no Python from 3.8 on is on this machine: nothing can be tested");
+    &all[first..]
+}
+
+/// Every CPython that runs one of the programs, old ones too.
+pub fn that_run(script: &str) -> Vec<&'static Interpreter> {
+    let from = crate::runs_from(script).unwrap_or(RUNS_ALL);
+    all_interpreters().iter().filter(|interpreter| interpreter.series() >= from).collect()
+}
+
+/// One of each series and kind that runs one of the programs, old ones too.
+pub fn one_of_each_series_that_runs(script: &str) -> Vec<&'static Interpreter> {
+    one_of_each(that_run(script))
+}
+
+/// Every CPython of a series that is tested, the oldest first: on the path, under `PYENV_ROOT` (else `~/.pyenv`) and under
+/// `TEST_PYTHONS` (else `test-pythons` in the user's cache folder), each also with its JIT on and its GIL on where it has such a
+/// switch. Says which series are missing.
+pub fn all_interpreters() -> &'static [Interpreter] {
     static FOUND: OnceLock<Vec<Interpreter>> = OnceLock::new();
     FOUND.get_or_init(|| {
         let mut seen = BTreeSet::new();
@@ -71,33 +101,37 @@ pub fn interpreters() -> &'static [Interpreter] {
                 found.extend(variants(&program));
             }
         }
-        assert!(!found.is_empty(), "no Python from 3.8 on is on this machine: nothing can be tested");
-        for minor in SERIES.filter(|&minor| !found.iter().any(|known: &Interpreter| known.minor() == minor)) {
-            eprintln!("no Python 3.{minor} here: what is said of it is NOT tested");
+        for (major, minor) in SERIES {
+            if !found.iter().any(|known: &Interpreter| known.series() == (major, minor)) {
+                eprintln!("no Python {major}.{minor} here: what is said of it is NOT tested");
+            }
         }
         found.sort_by_key(|interpreter| interpreter.version);
         found
     })
 }
 
-/// One interpreter of each series and kind: with the GIL, without, with the JIT.
+/// One interpreter of each series and kind that runs all programs of ours: with the GIL, without, with the JIT.
 pub fn one_of_each_series() -> Vec<&'static Interpreter> {
+    one_of_each(interpreters().iter().collect())
+}
+
+fn one_of_each(mut all: Vec<&'static Interpreter>) -> Vec<&'static Interpreter> {
     let mut seen = BTreeSet::new();
-    let mut plain: Vec<_> = interpreters().iter().filter(|interpreter| !interpreter.debug).collect();
-    plain.retain(|known| seen.insert((known.minor(), known.free_threaded, known.environment.clone())));
-    plain
+    all.retain(|known| !known.debug && seen.insert((known.series(), known.free_threaded, known.environment.clone())));
+    all
 }
 
 /// An interpreter with its switches; none when it is no CPython that we support, or does not start.
 fn variants(program: &Path) -> Vec<Interpreter> {
-    let Ok(answer) = Command::new(program).args(["-I", "-c", QUESTION]).output() else { return Vec::new() };
+    let Ok(answer) = Command::new(program).args(["-E", "-s", "-c", QUESTION]).output() else { return Vec::new() };
     let text = String::from_utf8_lossy(&answer.stdout).into_owned();
     let [version, implementation, free_threaded, debug, jit] = text.lines().collect::<Vec<_>>()[..] else {
         eprintln!("{}: not used: it does not start", program.display());
         return Vec::new();
     };
     let version: u32 = version.parse().expect("sys.hexversion is a number");
-    if implementation != "CPython" || version >> 24 != 3 || !SERIES.contains(&((version >> 16) as u8)) {
+    if implementation != "CPython" || !SERIES.contains(&((version >> 24) as u8, (version >> 16) as u8)) {
         return Vec::new();
     }
     let plain = Interpreter {
@@ -117,7 +151,7 @@ fn variants(program: &Path) -> Vec<Interpreter> {
     variants
 }
 
-/// Executables that are called `python3` or `python3.X` and more; no scripts, which are shims that start another one.
+/// Executables that are called `python2.7`, `python3` or `python3.X` and more; no scripts, which are shims that start another one.
 fn candidates() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = Vec::new();
     let home = std::env::home_dir().unwrap_or_default();
@@ -139,12 +173,13 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// `python3`, `python3.12`, `python3.13t`, `python3.14-stripped`; not `python3.12-config`.
+/// `python2.7`, `python3`, `python3.12`, `python3.13t`, `python3.14-stripped`; not `python3.12-config`.
 fn is_python(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix("python3"));
-    name.is_some_and(|rest| {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let rest = name.and_then(|name| name.strip_prefix("python2").or_else(|| name.strip_prefix("python3")));
+    rest.is_some_and(|rest| {
         let rest = rest.strip_prefix('.').unwrap_or(rest).trim_start_matches(|c: char| c.is_ascii_digit());
-        matches!(rest, "" | "t" | "d" | "td" | "-stripped")
+        matches!(rest, "" | "t" | "d" | "td" | "m" | "-stripped")
     })
 }
 

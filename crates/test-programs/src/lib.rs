@@ -13,6 +13,8 @@ mod program;
 mod rules;
 
 pub use cpus::{Turn, turn};
-pub use interpreters::{Interpreter, SERIES, interpreters, one_of_each_series};
-pub use program::{Program, Truth};
+pub use interpreters::{
+    Interpreter, SERIES, all_interpreters, interpreters, one_of_each_series, one_of_each_series_that_runs, that_run,
+};
+pub use program::{Program, Truth, runs_from};
 pub use rules::Rules;

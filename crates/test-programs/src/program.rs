@@ -94,6 +94,17 @@ impl Drop for Program {
     }
 }
 
+/// From which series on a program runs, if that is before 3.8: it says `Runs from 2.7 on.` in its first lines.
+pub fn runs_from(script: &str) -> Option<(u8, u8)> {
+    let path = folder().join(script).with_extension("py");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let head: Vec<&str> = text.lines().take(6).collect();
+    let head = head.join(" ");
+    let (series, _) = head.split_once("Runs from ")?.1.split_once(" on.")?;
+    let (major, minor) = series.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("programs")
 }

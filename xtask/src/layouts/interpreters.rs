@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::{output, say};
 
-/// What we ask an interpreter. 3.8 has no `Py_GIL_DISABLED`.
+/// What we ask an interpreter. Old ones have no `Py_GIL_DISABLED`.
 const QUESTION: &str = "import platform, sys, sysconfig
 print(sys.hexversion)
 print(sysconfig.get_paths()['include'])
@@ -27,6 +27,11 @@ pub(crate) struct Interpreter {
 }
 
 impl Interpreter {
+    /// 3 of 3.12.1.
+    pub(crate) fn major(&self) -> u8 {
+        (self.version >> 24) as u8
+    }
+
     /// 12 of 3.12.1.
     pub(crate) fn minor(&self) -> u8 {
         (self.version >> 16) as u8
@@ -56,7 +61,7 @@ pub(crate) fn found() -> Vec<Interpreter> {
 }
 
 fn ask(program: &Path) -> Result<Option<Interpreter>> {
-    let answer = output(Command::new(program).args(["-I", "-c", QUESTION]))?;
+    let answer = output(Command::new(program).args(["-E", "-s", "-c", QUESTION]))?;
     let [version, include, free_threaded, debug, machine] = answer.lines().collect::<Vec<_>>()[..] else {
         anyhow::bail!("answered {answer:?}");
     };
@@ -70,14 +75,15 @@ fn ask(program: &Path) -> Result<Option<Interpreter>> {
         say(&format!("{}: not used: a debug build, or not x86-64", program.display()));
         return Ok(None);
     }
-    if !interpreter.include.join("internal").is_dir() {
+    // Before 3.7 all that is wanted is public.
+    if interpreter.version >= 0x0307_0000 && !interpreter.include.join("internal").is_dir() {
         say(&format!("{}: not used: no internal headers in {include}", program.display()));
         return Ok(None);
     }
     Ok(Some(interpreter))
 }
 
-/// The programs called `python3.X`, with suffixes for builds.
+/// The programs called `python2.7` or `python3.X`, with suffixes for builds.
 fn programs() -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for (variable, beside_home, below) in
@@ -99,11 +105,12 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// `python3.12`, `python3.13t`, `python3.15d`; not `python3.12-config`.
+/// `python2.7`, `python3.12`, `python3.13t`, `python3.15d`; not `python3.12-config`.
 fn is_python(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix("python3."));
-    name.is_some_and(|rest| {
-        let digits = rest.trim_end_matches(['t', 'd']);
-        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-    })
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    name == "python2.7"
+        || name.strip_prefix("python3.").is_some_and(|rest| {
+            let digits = rest.trim_end_matches(['t', 'd']);
+            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        })
 }

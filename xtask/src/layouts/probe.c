@@ -9,7 +9,12 @@
 #include "frameobject.h"
 #include "longintrepr.h"
 #endif
-#if PY_VERSION_HEX < 0x03090000
+#if PY_VERSION_HEX < 0x03070000
+#include "code.h"
+#elif PY_VERSION_HEX < 0x03080000
+#include "code.h"
+#include "internal/pystate.h"
+#elif PY_VERSION_HEX < 0x03090000
 #include "code.h"
 #include "pycore_pystate.h"
 #else
@@ -30,7 +35,7 @@
 #endif
 
 #if PYLONG_BITS_IN_DIGIT != 30
-#error "digits of int have 30 bits in all builds that we know"
+#error "digits of int have 30 bits in all 64-bit builds of these versions"
 #endif
 
 #define AT(type, field) ((size_t)offsetof(type, field))
@@ -51,11 +56,23 @@ static size_t greatest(const size_t *values, size_t count) {
 /* How many bytes hold all words at these offsets. */
 #define SPAN(...) words(greatest((size_t[]){__VA_ARGS__}, sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t)) + 1)
 
-static void runtime(void) { printf("runtime: Runtime { interpreters_head: %zu },", AT(_PyRuntimeState, interpreters.head)); }
+static void runtime(void) {
+#if PY_VERSION_HEX < 0x03070000
+    /* Counted from the variable interp_head. */
+    size_t head = 0;
+#else
+    size_t head = AT(_PyRuntimeState, interpreters.head);
+#endif
+    printf("runtime: Runtime { interpreters_head: %zu },", head);
+}
 
 static void interpreter(void) {
     printf("interpreter: Interpreter {");
-    PRINT("id", PyInterpreterState, id);
+#if PY_VERSION_HEX < 0x03070000
+    printf("id: None, ");
+#else
+    printf("id: Some(%zu), ", AT(PyInterpreterState, id));
+#endif
     PRINT("next", PyInterpreterState, next);
 #if PY_VERSION_HEX < 0x030B0000
     PRINT("threads_head", PyInterpreterState, tstate_head);
@@ -68,7 +85,9 @@ static void interpreter(void) {
     PRINT("modules", PyInterpreterState, imports.modules);
 #endif
     PRINT("sysdict", PyInterpreterState, sysdict);
-#if PY_VERSION_HEX < 0x030C0000
+#if PY_VERSION_HEX < 0x03070000
+    printf("gil: Gil::Current(0), ");
+#elif PY_VERSION_HEX < 0x030C0000
     printf("gil: Gil::Runtime(GilFields { last_holder: %zu, locked: %zu }), ",
            AT(_PyRuntimeState, ceval.gil.last_holder), AT(_PyRuntimeState, ceval.gil.locked));
 #elif defined(Py_GIL_DISABLED)
@@ -117,15 +136,19 @@ static void thread(void) {
            AT(PyThreadState, current_frame));
 #endif
 #if PY_VERSION_HEX < 0x030F0000
-    printf("base_frame: None },");
+    printf("base_frame: None, ");
 #else
-    printf("base_frame: Some(%zu) },", AT(PyThreadState, base_frame));
+    printf("base_frame: Some(%zu), ", AT(PyThreadState, base_frame));
 #endif
+    /* PyOS_AfterFork in Modules/posixmodule.c (2.x: Modules/signalmodule.c). */
+    printf("after_fork: AfterFork::%s },", PY_VERSION_HEX < 0x03040000 ? "Kept" : "Freed");
 }
 
 #if PY_VERSION_HEX < 0x030B0000
 
-#if PY_VERSION_HEX < 0x030A0000
+#if PY_VERSION_HEX < 0x03040000
+#define RUNNING f_stacktop
+#elif PY_VERSION_HEX < 0x030A0000
 #define RUNNING f_executing
 #define RUNNING_VALUES (1 << 1)
 #else
@@ -136,7 +159,10 @@ static void thread(void) {
 
 static void frame(void) {
     printf("frame: Frame { size: %zu, ", SPAN(AT(PyFrameObject, f_back), AT(PyFrameObject, f_code),
-                                              AT(PyFrameObject, f_lasti), AT(PyFrameObject, f_gen),
+                                              AT(PyFrameObject, f_lasti),
+#if PY_VERSION_HEX >= 0x03040000
+                                              AT(PyFrameObject, f_gen),
+#endif
                                               AT(PyFrameObject, RUNNING)));
     PRINT("previous", PyFrameObject, f_back);
     PRINT("code", PyFrameObject, f_code);
@@ -147,9 +173,14 @@ static void frame(void) {
 #else
     printf("position: Position::WordIndex, ");
 #endif
-    printf("bytecode_copy: None, root: Root::NoGenerator { generator: %zu }, entry: Entry::Always, ",
-           AT(PyFrameObject, f_gen));
+    printf("entry: Entry::Always, ");
+#if PY_VERSION_HEX < 0x03040000
+    printf("root: Root::Any, running: Running::Counted { references: %zu, stack_top: %zu }, ",
+           AT(PyFrameObject, ob_refcnt), AT(PyFrameObject, RUNNING));
+#else
+    printf("root: Root::NoGenerator { generator: %zu }, ", AT(PyFrameObject, f_gen));
     printf("running: Running::Byte { at: %zu, values: %d }, ", AT(PyFrameObject, RUNNING), RUNNING_VALUES);
+#endif
     printf("locals: %zu },", AT(PyFrameObject, f_localsplus));
 }
 
@@ -170,9 +201,6 @@ static void frame(void) {
 #if PY_VERSION_HEX < 0x030C0000
                 AT(_PyInterpreterFrame, is_entry),
 #endif
-#if PY_VERSION_HEX >= 0x030E0000 && defined(Py_GIL_DISABLED)
-                AT(_PyInterpreterFrame, tlbc_index),
-#endif
                 AT(_PyInterpreterFrame, owner)));
     PRINT("previous", _PyInterpreterFrame, previous);
     PRINT("code", _PyInterpreterFrame, FRAME_CODE);
@@ -180,11 +208,6 @@ static void frame(void) {
     printf("code_tag: %d, ", PY_VERSION_HEX < 0x030E0000 ? 0 : 3);
     PRINT("position_at", _PyInterpreterFrame, FRAME_POSITION);
     printf("position: Position::Pointer, ");
-#if PY_VERSION_HEX >= 0x030E0000 && defined(Py_GIL_DISABLED)
-    printf("bytecode_copy: Some(%zu), ", AT(_PyInterpreterFrame, tlbc_index));
-#else
-    printf("bytecode_copy: None, ");
-#endif
 #if PY_VERSION_HEX < 0x030C0000
     printf("root: Root::NotOwnedBy { owner: %zu, generator: %d }, entry: Entry::Flag(%zu), ",
            AT(_PyInterpreterFrame, owner), FRAME_OWNED_BY_GENERATOR, AT(_PyInterpreterFrame, is_entry));
@@ -202,7 +225,10 @@ static void frame(void) {
 
 #endif
 
-#if PY_VERSION_HEX < 0x030A0000
+#if PY_VERSION_HEX < 0x03060000
+#define LINE_TABLE co_lnotab
+#define LINES "Unsigned"
+#elif PY_VERSION_HEX < 0x030A0000
 #define LINE_TABLE co_lnotab
 #define LINES "Lnotab"
 #elif PY_VERSION_HEX < 0x030B0000
@@ -254,6 +280,16 @@ static void code(void) {
 #endif
 }
 
+#if PY_VERSION_HEX < 0x03000000
+
+static void unicode(void) {
+    /* Names are byte strings; the fields of the compact str are of no use. */
+    printf("unicode: Unicode { length: %zu, hash: %zu, state: 0, kind_shift: 0, ascii_data: %zu, compact_data: 0 },",
+           AT(PyStringObject, ob_size), AT(PyStringObject, ob_shash), AT(PyStringObject, ob_sval));
+}
+
+#else
+
 /* Which bit of `state` is the lowest that the field `kind` has. */
 static int kind_shift(void) {
     PyASCIIObject text;
@@ -271,13 +307,21 @@ static int kind_shift(void) {
 static void unicode(void) {
     printf("unicode: Unicode {");
     PRINT("length", PyASCIIObject, length);
+    PRINT("hash", PyASCIIObject, hash);
     PRINT("state", PyASCIIObject, state);
     printf("kind_shift: %d, ascii_data: %zu, compact_data: %zu },", kind_shift(), sizeof(PyASCIIObject),
            sizeof(PyCompactUnicodeObject));
 }
 
+#endif
+
 static void dict(void) {
     printf("dict: Dict {");
+#if PY_VERSION_HEX < 0x03000000
+    printf("keys: 0, values: 0, table: KeyTable::InDict { mask: %zu, entries: %zu }, ", AT(PyDictObject, ma_mask),
+           AT(PyDictObject, ma_table));
+    printf("entries_used: 0, indices: 0, values_first: 0 },");
+#else
     PRINT("keys", PyDictObject, ma_keys);
     PRINT("values", PyDictObject, ma_values);
 #if PY_VERSION_HEX < 0x030B0000
@@ -289,6 +333,7 @@ static void dict(void) {
     PRINT("entries_used", struct _dictkeysobject, dk_nentries);
     PRINT("indices", struct _dictkeysobject, dk_indices);
     printf("values_first: %zu },", AT(struct _dictvalues, values));
+#endif
 #endif
 }
 
@@ -308,25 +353,45 @@ static void instance(void) {
 static void objects(void) {
     printf("objects: Objects {");
     PRINT("ob_type", PyObject, ob_type);
+    printf("sizes: Sizes::Word, names: Names::%s, ", PY_VERSION_HEX < 0x03000000 ? "Bytes" : "Compact");
+    /* Lib/threading.py: a private name up to 2.7. */
+    printf("thread_name: \"%s\", ", PY_VERSION_HEX < 0x03000000 ? "_Thread__name" : "_name");
     PRINT("tp_name", PyTypeObject, tp_name);
     PRINT("tp_basicsize", PyTypeObject, tp_basicsize);
     PRINT("tp_flags", PyTypeObject, tp_flags);
     PRINT("tp_dictoffset", PyTypeObject, tp_dictoffset);
+#if PY_VERSION_HEX < 0x03000000
+    printf("cached_keys: 0, ");
+#else
     PRINT("cached_keys", PyHeapTypeObject, ht_cached_keys);
+#endif
     instance();
     unicode();
+#if PY_VERSION_HEX < 0x03000000
+    PRINT("bytes_size", PyStringObject, ob_size);
+    PRINT("bytes_data", PyStringObject, ob_sval);
+#else
     PRINT("bytes_size", PyBytesObject, ob_base.ob_size);
     PRINT("bytes_data", PyBytesObject, ob_sval);
+#endif
+#if PY_VERSION_HEX < 0x03000000
+    printf("long: Long { size: %zu, tagged: false, digits: %zu, ", AT(PyLongObject, ob_size),
+           AT(PyLongObject, ob_digit));
+    printf("digit_bits: %d, short: Some(%zu) },", PYLONG_BITS_IN_DIGIT, AT(PyIntObject, ob_ival));
+#else
 #if PY_VERSION_HEX < 0x030C0000
-    printf("long: Long { size: %zu, tagged: false, digits: %zu },", AT(PyLongObject, ob_base.ob_size),
+    printf("long: Long { size: %zu, tagged: false, digits: %zu, ", AT(PyLongObject, ob_base.ob_size),
            AT(PyLongObject, ob_digit));
 #else
-    printf("long: Long { size: %zu, tagged: true, digits: %zu },", AT(PyLongObject, long_value.lv_tag),
+    printf("long: Long { size: %zu, tagged: true, digits: %zu, ", AT(PyLongObject, long_value.lv_tag),
            AT(PyLongObject, long_value.ob_digit));
 #endif
+    printf("digit_bits: %d, short: None },", PYLONG_BITS_IN_DIGIT);
+#endif
     PRINT("float_value", PyFloatObject, ob_fval);
-    printf("tuple: Sequence { size: %zu, items: %zu },", AT(PyTupleObject, ob_base.ob_size), AT(PyTupleObject, ob_item));
-    printf("list: Sequence { size: %zu, items: %zu },", AT(PyListObject, ob_base.ob_size), AT(PyListObject, ob_item));
+    /* PyVarObject is what all of them begin with. */
+    printf("tuple: Sequence { size: %zu, items: %zu },", AT(PyVarObject, ob_size), AT(PyTupleObject, ob_item));
+    printf("list: Sequence { size: %zu, items: %zu },", AT(PyVarObject, ob_size), AT(PyListObject, ob_item));
     dict();
 #if PY_VERSION_HEX < 0x030A0000
     /* Objects/moduleobject.c: the first field after the object's header. */

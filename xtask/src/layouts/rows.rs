@@ -11,52 +11,40 @@ const HEADER: &str =
 //! Release builds for x86-64. The same fields are at the same places on other 64-bit little-endian machines.
 
 use super::{
-    Code, Dict, Entry, Frame, FrameSlot, Gil, GilFields, Instance, Interpreter, KeyTable, Layout, Lines, Long, Objects,
-    Position, Root, Running, Runtime, Sequence, Thread, Unicode, Version,
+    AfterFork, Code, Dict, Entry, Frame, FrameSlot, Gil, GilFields, Instance, Interpreter, KeyTable, Layout, Lines, Long,
+    Names, Objects, Position, Root, Running, Runtime, Sequence, Sizes, Thread, Unicode, Version,
 };
-";
-
-const FOOTER: &str = "
-/// The layout of a build with a GIL, by series: patch releases have the same.
-pub fn of(version: Version) -> Option<&'static Layout> {
-    find(KNOWN, version)
-}
-
-/// The layout of a free-threaded build, by series.
-pub fn of_free_threaded(version: Version) -> Option<&'static Layout> {
-    find(KNOWN_FREE_THREADED, version)
-}
-
-fn find(known: &[(Version, &'static Layout)], version: Version) -> Option<&'static Layout> {
-    known.iter().find(|(row, _)| row.same_series(version)).map(|&(_, layout)| layout)
-}
 ";
 
 /// Which row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) free_threaded: bool,
+    pub(crate) major: u8,
     pub(crate) minor: u8,
 }
 
 impl fmt::Display for Key {
     /// `3.13`, `3.13t`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "3.{}{}", self.minor, if self.free_threaded { "t" } else { "" })
+        write!(f, "{}.{}{}", self.major, self.minor, if self.free_threaded { "t" } else { "" })
     }
 }
 
 impl Key {
     /// Name of the row's constant.
     fn constant(self) -> String {
-        format!("V3_{}{}", self.minor, if self.free_threaded { "T" } else { "" })
+        format!("V{}_{}{}", self.major, self.minor, if self.free_threaded { "T" } else { "" })
     }
 }
 
-/// The rows that the table has: all series that are walked, free-threaded ones as far as there are any.
+/// The rows that the table has: the last series of Python 2 and all that are walked from 3.6 on, free-threaded ones as far as there
+/// are any. Those before have rows that were written by hand, in `layout/old.rs`.
 pub(crate) fn wanted() -> Vec<Key> {
-    let with_gil = (8..=15).map(|minor| Key { free_threaded: false, minor });
-    with_gil.chain((13..=15).map(|minor| Key { free_threaded: true, minor })).collect()
+    let last_of_2 = Key { free_threaded: false, major: 2, minor: 7 };
+    let with_gil = (6..=15).map(|minor| Key { free_threaded: false, major: 3, minor });
+    let free_threaded = (13..=15).map(|minor| Key { free_threaded: true, major: 3, minor });
+    std::iter::once(last_of_2).chain(with_gil).chain(free_threaded).collect()
 }
 
 /// One row of the table.
@@ -71,15 +59,16 @@ pub(crate) struct Row {
 impl Row {
     /// A row from its formatted constant.
     pub(crate) fn new(version: u32, free_threaded: bool, constant: &str) -> Result<Self> {
-        let start = Key { free_threaded, minor: (version >> 16) as u8 }.constant();
-        let constant = constant.strip_suffix('\n').filter(|text| text.starts_with(&format!("static {start}:")));
+        let start = Key { free_threaded, major: (version >> 24) as u8, minor: (version >> 16) as u8 }.constant();
+        let constant =
+            constant.strip_suffix('\n').filter(|text| text.starts_with(&format!("pub(super) const {start}:")));
         Ok(Row { version, constant: constant.context("the row is not what it should be")?.to_owned() })
     }
 }
 
 /// The row's item, not formatted yet.
 pub(crate) fn constant(key: Key, layout: &str) -> String {
-    format!("static {}: Layout = {};", key.constant(), layout.trim())
+    format!("pub(super) const {}: Layout = {};", key.constant(), layout.trim())
 }
 
 /// The rows of a file that [`file()`] wrote.
@@ -87,7 +76,7 @@ pub(crate) fn parse(text: &str) -> BTreeMap<Key, Row> {
     let mut rows = BTreeMap::new();
     for key in wanted() {
         let name = key.constant();
-        let constant = text.find(&format!("static {name}: Layout")).and_then(|start| {
+        let constant = text.find(&format!("pub(super) const {name}: Layout")).and_then(|start| {
             let end = text[start..].find("\n};\n")?;
             Some(text[start..start + end + 3].to_owned())
         });
@@ -124,7 +113,7 @@ pub static KNOWN: &[(Version, &Layout)] = &[
 /// Free-threaded builds: the version whose headers were asked, and its layout. The oldest is first.
 pub static KNOWN_FREE_THREADED: &[(Version, &Layout)] = &[
 {free_threaded}];
-{FOOTER}{items}"
+{items}"
     )
 }
 
@@ -137,8 +126,8 @@ mod tests {
         let rows: BTreeMap<_, _> = wanted()
             .into_iter()
             .map(|key| {
-                let constant = format!("static {}: Layout = Layout {{\n    a: 1,\n}};", key.constant());
-                (key, Row { version: 0x0300_01f0 | u32::from(key.minor) << 16, constant })
+                let constant = format!("pub(super) const {}: Layout = Layout {{\n    a: 1,\n}};", key.constant());
+                (key, Row { version: u32::from(key.major) << 24 | u32::from(key.minor) << 16 | 0x01f0, constant })
             })
             .collect();
         assert_eq!(parse(&file(&rows)), rows);

@@ -92,15 +92,16 @@ pub fn published(memory: &dyn Memory, runtime: Addr) -> Result<Published, Unusab
     };
     // A newer series than we know is read as the newest that we do know: so far fields were only put in between, and
     // the checks notice that nearly always.
-    let series = SERIES.iter().rfind(|(minor, _)| version.major() == 3 && *minor <= version.minor());
+    let series = SERIES.iter().rfind(|(minor, _)| Version::series(3, *minor).0 <= version.0);
     let &(minor, groups) = series.ok_or(Unusable::Version(version))?;
+    let newer_than_known = !version.same_series(Version::series(3, minor));
     let row = row(version, free_threaded).ok_or(Unusable::Version(version))?;
 
     let count: usize = groups.iter().map(|(_, fields)| fields.len()).sum();
     let bytes = read_vec(memory, runtime.wrapping_add(HEAD as u64), count * 8)?;
     let table = Table { words: bytes.chunks_exact(8).map(word).collect(), groups };
     let layout = build::layout(&table, row, free_threaded)?;
-    Ok(Published { layout, version, free_threaded, newer_than_known: minor < version.minor() })
+    Ok(Published { layout, version, free_threaded, newer_than_known })
 }
 
 /// The table's row that is nearest to this version.

@@ -3,12 +3,15 @@
 //! Release builds for x86-64. The same fields are at the same places on other 64-bit little-endian machines.
 
 use super::{
-    Code, Dict, Entry, Frame, FrameSlot, Gil, GilFields, Instance, Interpreter, KeyTable, Layout, Lines, Long, Objects,
-    Position, Root, Running, Runtime, Sequence, Thread, Unicode, Version,
+    AfterFork, Code, Dict, Entry, Frame, FrameSlot, Gil, GilFields, Instance, Interpreter, KeyTable, Layout, Lines,
+    Long, Names, Objects, Position, Root, Running, Runtime, Sequence, Sizes, Thread, Unicode, Version,
 };
 
 /// Builds with a GIL: the version whose headers were asked, and its layout. The oldest is first.
 pub static KNOWN: &[(Version, &Layout)] = &[
+    (Version(0x0207_12f0), &V2_7),
+    (Version(0x0306_0ff0), &V3_6),
+    (Version(0x0307_10f0), &V3_7),
     (Version(0x0308_12f0), &V3_8),
     (Version(0x0309_12f0), &V3_9),
     (Version(0x030a_0df0), &V3_10),
@@ -23,25 +26,231 @@ pub static KNOWN: &[(Version, &Layout)] = &[
 pub static KNOWN_FREE_THREADED: &[(Version, &Layout)] =
     &[(Version(0x030d_00f0), &V3_13T), (Version(0x030e_0af0), &V3_14T), (Version(0x030f_02f0), &V3_15T)];
 
-/// The layout of a build with a GIL, by series: patch releases have the same.
-pub fn of(version: Version) -> Option<&'static Layout> {
-    find(KNOWN, version)
-}
+/// Python 2.7, from 0x20712f0.
+pub(super) const V2_7: Layout = Layout {
+    runtime: Runtime { interpreters_head: 0 },
+    interpreter: Interpreter {
+        id: None,
+        next: 0,
+        threads_head: 8,
+        modules: 16,
+        sysdict: 24,
+        gil: Gil::Current(0),
+        code_generation: None,
+    },
+    thread: Thread {
+        size: 152,
+        next: 0,
+        interp: 8,
+        id: 144,
+        native_id: None,
+        frame: FrameSlot::Here(16),
+        base_frame: None,
+        after_fork: AfterFork::Kept,
+    },
+    frame: Frame {
+        size: 128,
+        previous: 24,
+        code: 32,
+        code_tag: 0,
+        position_at: 120,
+        position: Position::ByteIndex,
+        entry: Entry::Always,
+        root: Root::Any,
+        running: Running::Counted { references: 0, stack_top: 72 },
+        locals: 376,
+    },
+    code: Code {
+        size: 112,
+        filename: 80,
+        name: 88,
+        qualname: None,
+        first_line: 96,
+        line_table: 104,
+        lines: Lines::Unsigned,
+        argument_count: 16,
+        local_count: 20,
+        local_names: 56,
+        bytecode: 0,
+        bytecode_copies: None,
+    },
+    objects: Objects {
+        ob_type: 8,
+        sizes: Sizes::Word,
+        names: Names::Bytes,
+        thread_name: "_Thread__name",
+        tp_name: 24,
+        tp_basicsize: 32,
+        tp_flags: 168,
+        tp_dictoffset: 288,
+        cached_keys: 0,
+        instance: Instance::DictOffset,
+        unicode: Unicode { length: 16, hash: 24, state: 0, kind_shift: 0, ascii_data: 36, compact_data: 0 },
+        bytes_size: 16,
+        bytes_data: 36,
+        long: Long { size: 16, tagged: false, digits: 24, digit_bits: 30, short: Some(16) },
+        float_value: 16,
+        tuple: Sequence { size: 16, items: 24 },
+        list: Sequence { size: 16, items: 24 },
+        dict: Dict {
+            keys: 0,
+            values: 0,
+            table: KeyTable::InDict { mask: 32, entries: 40 },
+            entries_used: 0,
+            indices: 0,
+            values_first: 0,
+        },
+        module_dict: 16,
+    },
+};
 
-/// The layout of a free-threaded build, by series.
-pub fn of_free_threaded(version: Version) -> Option<&'static Layout> {
-    find(KNOWN_FREE_THREADED, version)
-}
+/// Python 3.6, from 0x3060ff0.
+pub(super) const V3_6: Layout = Layout {
+    runtime: Runtime { interpreters_head: 0 },
+    interpreter: Interpreter {
+        id: None,
+        next: 0,
+        threads_head: 8,
+        modules: 16,
+        sysdict: 32,
+        gil: Gil::Current(0),
+        code_generation: None,
+    },
+    thread: Thread {
+        size: 160,
+        next: 8,
+        interp: 16,
+        id: 152,
+        native_id: None,
+        frame: FrameSlot::Here(24),
+        base_frame: None,
+        after_fork: AfterFork::Freed,
+    },
+    frame: Frame {
+        size: 136,
+        previous: 24,
+        code: 32,
+        code_tag: 0,
+        position_at: 120,
+        position: Position::ByteIndex,
+        entry: Entry::Always,
+        root: Root::NoGenerator { generator: 112 },
+        running: Running::Byte { at: 132, values: 2 },
+        locals: 376,
+    },
+    code: Code {
+        size: 120,
+        filename: 96,
+        name: 104,
+        qualname: None,
+        first_line: 36,
+        line_table: 112,
+        lines: Lines::Lnotab,
+        argument_count: 16,
+        local_count: 24,
+        local_names: 64,
+        bytecode: 0,
+        bytecode_copies: None,
+    },
+    objects: Objects {
+        ob_type: 8,
+        sizes: Sizes::Word,
+        names: Names::Compact,
+        thread_name: "_name",
+        tp_name: 24,
+        tp_basicsize: 32,
+        tp_flags: 168,
+        tp_dictoffset: 288,
+        cached_keys: 856,
+        instance: Instance::DictOffset,
+        unicode: Unicode { length: 16, hash: 24, state: 32, kind_shift: 2, ascii_data: 48, compact_data: 72 },
+        bytes_size: 16,
+        bytes_data: 32,
+        long: Long { size: 16, tagged: false, digits: 24, digit_bits: 30, short: None },
+        float_value: 16,
+        tuple: Sequence { size: 16, items: 24 },
+        list: Sequence { size: 16, items: 24 },
+        dict: Dict { keys: 32, values: 40, table: KeyTable::Size(8), entries_used: 32, indices: 40, values_first: 0 },
+        module_dict: 16,
+    },
+};
 
-fn find(known: &[(Version, &'static Layout)], version: Version) -> Option<&'static Layout> {
-    known.iter().find(|(row, _)| row.same_series(version)).map(|&(_, layout)| layout)
-}
+/// Python 3.7, from 0x30710f0.
+pub(super) const V3_7: Layout = Layout {
+    runtime: Runtime { interpreters_head: 24 },
+    interpreter: Interpreter {
+        id: Some(16),
+        next: 0,
+        threads_head: 8,
+        modules: 40,
+        sysdict: 56,
+        gil: Gil::Runtime(GilFields { last_holder: 1272, locked: 1280 }),
+        code_generation: None,
+    },
+    thread: Thread {
+        size: 184,
+        next: 8,
+        interp: 16,
+        id: 176,
+        native_id: None,
+        frame: FrameSlot::Here(24),
+        base_frame: None,
+        after_fork: AfterFork::Freed,
+    },
+    frame: Frame {
+        size: 120,
+        previous: 24,
+        code: 32,
+        code_tag: 0,
+        position_at: 104,
+        position: Position::ByteIndex,
+        entry: Entry::Always,
+        root: Root::NoGenerator { generator: 96 },
+        running: Running::Byte { at: 116, values: 2 },
+        locals: 360,
+    },
+    code: Code {
+        size: 120,
+        filename: 96,
+        name: 104,
+        qualname: None,
+        first_line: 36,
+        line_table: 112,
+        lines: Lines::Lnotab,
+        argument_count: 16,
+        local_count: 24,
+        local_names: 64,
+        bytecode: 0,
+        bytecode_copies: None,
+    },
+    objects: Objects {
+        ob_type: 8,
+        sizes: Sizes::Word,
+        names: Names::Compact,
+        thread_name: "_name",
+        tp_name: 24,
+        tp_basicsize: 32,
+        tp_flags: 168,
+        tp_dictoffset: 288,
+        cached_keys: 856,
+        instance: Instance::DictOffset,
+        unicode: Unicode { length: 16, hash: 24, state: 32, kind_shift: 2, ascii_data: 48, compact_data: 72 },
+        bytes_size: 16,
+        bytes_data: 32,
+        long: Long { size: 16, tagged: false, digits: 24, digit_bits: 30, short: None },
+        float_value: 16,
+        tuple: Sequence { size: 16, items: 24 },
+        list: Sequence { size: 16, items: 24 },
+        dict: Dict { keys: 32, values: 40, table: KeyTable::Size(8), entries_used: 32, indices: 40, values_first: 0 },
+        module_dict: 16,
+    },
+};
 
 /// Python 3.8, from 0x30812f0.
-static V3_8: Layout = Layout {
+pub(super) const V3_8: Layout = Layout {
     runtime: Runtime { interpreters_head: 32 },
     interpreter: Interpreter {
-        id: 16,
+        id: Some(16),
         next: 0,
         threads_head: 8,
         modules: 56,
@@ -57,6 +266,7 @@ static V3_8: Layout = Layout {
         native_id: None,
         frame: FrameSlot::Here(24),
         base_frame: None,
+        after_fork: AfterFork::Freed,
     },
     frame: Frame {
         size: 120,
@@ -65,9 +275,8 @@ static V3_8: Layout = Layout {
         code_tag: 0,
         position_at: 104,
         position: Position::ByteIndex,
-        bytecode_copy: None,
-        root: Root::NoGenerator { generator: 96 },
         entry: Entry::Always,
+        root: Root::NoGenerator { generator: 96 },
         running: Running::Byte { at: 116, values: 2 },
         locals: 360,
     },
@@ -87,16 +296,19 @@ static V3_8: Layout = Layout {
     },
     objects: Objects {
         ob_type: 8,
+        sizes: Sizes::Word,
+        names: Names::Compact,
+        thread_name: "_name",
         tp_name: 24,
         tp_basicsize: 32,
         tp_flags: 168,
         tp_dictoffset: 288,
         cached_keys: 872,
         instance: Instance::DictOffset,
-        unicode: Unicode { length: 16, state: 32, kind_shift: 2, ascii_data: 48, compact_data: 72 },
+        unicode: Unicode { length: 16, hash: 24, state: 32, kind_shift: 2, ascii_data: 48, compact_data: 72 },
         bytes_size: 16,
         bytes_data: 32,
-        long: Long { size: 16, tagged: false, digits: 24 },
+        long: Long { size: 16, tagged: false, digits: 24, digit_bits: 30, short: None },
         float_value: 16,
         tuple: Sequence { size: 16, items: 24 },
         list: Sequence { size: 16, items: 24 },
@@ -106,10 +318,10 @@ static V3_8: Layout = Layout {
 };
 
 /// Python 3.9, from 0x30912f0.
-static V3_9: Layout = Layout {
+pub(super) const V3_9: Layout = Layout {
     runtime: Runtime { interpreters_head: 32 },
     interpreter: Interpreter {
-        id: 24,
+        id: Some(24),
         next: 0,
         threads_head: 8,
         modules: 856,
@@ -125,6 +337,7 @@ static V3_9: Layout = Layout {
         native_id: None,
         frame: FrameSlot::Here(24),
         base_frame: None,
+        after_fork: AfterFork::Freed,
     },
     frame: Frame {
         size: 120,
@@ -133,9 +346,8 @@ static V3_9: Layout = Layout {
         code_tag: 0,
         position_at: 104,
         position: Position::ByteIndex,
-        bytecode_copy: None,
-        root: Root::NoGenerator { generator: 96 },
         entry: Entry::Always,
+        root: Root::NoGenerator { generator: 96 },
         running: Running::Byte { at: 116, values: 2 },
         locals: 360,
     },
@@ -155,16 +367,19 @@ static V3_9: Layout = Layout {
     },
     objects: Objects {
         ob_type: 8,
+        sizes: Sizes::Word,
+        names: Names::Compact,
+        thread_name: "_name",
         tp_name: 24,
         tp_basicsize: 32,
         tp_flags: 168,
         tp_dictoffset: 288,
         cached_keys: 864,
         instance: Instance::DictOffset,
-        unicode: Unicode { length: 16, state: 32, kind_shift: 2, ascii_data: 48, compact_data: 72 },
+        unicode: Unicode { length: 16, hash: 24, state: 32, kind_shift: 2, ascii_data: 48, compact_data: 72 },
         bytes_size: 16,
         bytes_data: 32,
-        long: Long { size: 16, tagged: false, digits: 24 },
+        long: Long { size: 16, tagged: false, digits: 24, digit_bits: 30, short: None },
         float_value: 16,
         tuple: Sequence { size: 16, items: 24 },
         list: Sequence { size: 16, items: 24 },
@@ -174,10 +389,10 @@ static V3_9: Layout = Layout {
 };
 
 /// Python 3.10, from 0x30a0df0.
-static V3_10: Layout = Layout {
+pub(super) const V3_10: Layout = Layout {
     runtime: Runtime { interpreters_head: 32 },
     interpreter: Interpreter {
-        id: 24,
+        id: Some(24),
         next: 0,
         threads_head: 8,
         modules: 856,
@@ -193,6 +408,7 @@ static V3_10: Layout = Layout {
         native_id: None,
         frame: FrameSlot::Here(24),
         base_frame: None,
+        after_fork: AfterFork::Freed,
     },
     frame: Frame {
         size: 112,
@@ -201,9 +417,8 @@ static V3_10: Layout = Layout {
         code_tag: 0,
         position_at: 96,
         position: Position::WordIndex,
-        bytecode_copy: None,
-        root: Root::NoGenerator { generator: 88 },
         entry: Entry::Always,
+        root: Root::NoGenerator { generator: 88 },
         running: Running::Byte { at: 108, values: 5 },
         locals: 352,
     },
@@ -223,16 +438,19 @@ static V3_10: Layout = Layout {
     },
     objects: Objects {
         ob_type: 8,
+        sizes: Sizes::Word,
+        names: Names::Compact,
+        thread_name: "_name",
         tp_name: 24,
         tp_basicsize: 32,
         tp_flags: 168,
         tp_dictoffset: 288,
         cached_keys: 872,
         instance: Instance::DictOffset,
-        unicode: Unicode { length: 16, state: 32, kind_shift: 2, ascii_data: 48, compact_data: 72 },
+        unicode: Unicode { length: 16, hash: 24, state: 32, kind_shift: 2, ascii_data: 48, compact_data: 72 },
         bytes_size: 16,
         bytes_data: 32,
-        long: Long { size: 16, tagged: false, digits: 24 },
+        long: Long { size: 16, tagged: false, digits: 24, digit_bits: 30, short: None },
         float_value: 16,
         tuple: Sequence { size: 16, items: 24 },
         list: Sequence { size: 16, items: 24 },
@@ -242,10 +460,10 @@ static V3_10: Layout = Layout {
 };
 
 /// Python 3.11, from 0x30b02f0.
-static V3_11: Layout = Layout {
+pub(super) const V3_11: Layout = Layout {
     runtime: Runtime { interpreters_head: 40 },
     interpreter: Interpreter {
-        id: 48,
+        id: Some(48),
         next: 0,
         threads_head: 16,
         modules: 888,
@@ -261,6 +479,7 @@ static V3_11: Layout = Layout {
         native_id: Some(160),
         frame: FrameSlot::ThroughCFrame { slot: 56, frame: 8 },
         base_frame: None,
+        after_fork: AfterFork::Freed,
     },
     frame: Frame {
         size: 72,
@@ -269,7 +488,6 @@ static V3_11: Layout = Layout {
         code_tag: 0,
         position_at: 56,
         position: Position::Pointer,
-        bytecode_copy: None,
         root: Root::NotOwnedBy { owner: 69, generator: 1 },
         entry: Entry::Flag(68),
         running: Running::Unknown,
@@ -291,16 +509,19 @@ static V3_11: Layout = Layout {
     },
     objects: Objects {
         ob_type: 8,
+        sizes: Sizes::Word,
+        names: Names::Compact,
+        thread_name: "_name",
         tp_name: 24,
         tp_basicsize: 32,
         tp_flags: 168,
         tp_dictoffset: 288,
         cached_keys: 872,
         instance: Instance::Before { values: 32, dict: 24 },
-        unicode: Unicode { length: 16, state: 32, kind_shift: 2, ascii_data: 48, compact_data: 72 },
+        unicode: Unicode { length: 16, hash: 24, state: 32, kind_shift: 2, ascii_data: 48, compact_data: 72 },
         bytes_size: 16,
         bytes_data: 32,
-        long: Long { size: 16, tagged: false, digits: 24 },
+        long: Long { size: 16, tagged: false, digits: 24, digit_bits: 30, short: None },
         float_value: 16,
         tuple: Sequence { size: 16, items: 24 },
         list: Sequence { size: 16, items: 24 },
@@ -317,10 +538,10 @@ static V3_11: Layout = Layout {
 };
 
 /// Python 3.12, from 0x30c01f0.
-static V3_12: Layout = Layout {
+pub(super) const V3_12: Layout = Layout {
     runtime: Runtime { interpreters_head: 40 },
     interpreter: Interpreter {
-        id: 8,
+        id: Some(8),
         next: 0,
         threads_head: 72,
         modules: 944,
@@ -336,6 +557,7 @@ static V3_12: Layout = Layout {
         native_id: Some(144),
         frame: FrameSlot::ThroughCFrame { slot: 56, frame: 0 },
         base_frame: None,
+        after_fork: AfterFork::Freed,
     },
     frame: Frame {
         size: 72,
@@ -344,7 +566,6 @@ static V3_12: Layout = Layout {
         code_tag: 0,
         position_at: 56,
         position: Position::Pointer,
-        bytecode_copy: None,
         root: Root::Shim { owner: 70, least: 3 },
         entry: Entry::BelowShim { owner: 70, least: 3 },
         running: Running::Unknown,
@@ -366,16 +587,19 @@ static V3_12: Layout = Layout {
     },
     objects: Objects {
         ob_type: 8,
+        sizes: Sizes::Word,
+        names: Names::Compact,
+        thread_name: "_name",
         tp_name: 24,
         tp_basicsize: 32,
         tp_flags: 168,
         tp_dictoffset: 288,
         cached_keys: 880,
         instance: Instance::Tagged(24),
-        unicode: Unicode { length: 16, state: 32, kind_shift: 2, ascii_data: 40, compact_data: 56 },
+        unicode: Unicode { length: 16, hash: 24, state: 32, kind_shift: 2, ascii_data: 40, compact_data: 56 },
         bytes_size: 16,
         bytes_data: 32,
-        long: Long { size: 16, tagged: true, digits: 24 },
+        long: Long { size: 16, tagged: true, digits: 24, digit_bits: 30, short: None },
         float_value: 16,
         tuple: Sequence { size: 16, items: 24 },
         list: Sequence { size: 16, items: 24 },
@@ -392,10 +616,10 @@ static V3_12: Layout = Layout {
 };
 
 /// Python 3.13, from 0x30d00f0.
-static V3_13: Layout = Layout {
+pub(super) const V3_13: Layout = Layout {
     runtime: Runtime { interpreters_head: 632 },
     interpreter: Interpreter {
-        id: 7272,
+        id: Some(7272),
         next: 7264,
         threads_head: 7344,
         modules: 7656,
@@ -411,6 +635,7 @@ static V3_13: Layout = Layout {
         native_id: Some(160),
         frame: FrameSlot::Here(72),
         base_frame: None,
+        after_fork: AfterFork::Freed,
     },
     frame: Frame {
         size: 72,
@@ -419,7 +644,6 @@ static V3_13: Layout = Layout {
         code_tag: 0,
         position_at: 56,
         position: Position::Pointer,
-        bytecode_copy: None,
         root: Root::Shim { owner: 70, least: 3 },
         entry: Entry::BelowShim { owner: 70, least: 3 },
         running: Running::Unknown,
@@ -441,16 +665,19 @@ static V3_13: Layout = Layout {
     },
     objects: Objects {
         ob_type: 8,
+        sizes: Sizes::Word,
+        names: Names::Compact,
+        thread_name: "_name",
         tp_name: 24,
         tp_basicsize: 32,
         tp_flags: 168,
         tp_dictoffset: 288,
         cached_keys: 880,
         instance: Instance::Inline(24),
-        unicode: Unicode { length: 16, state: 32, kind_shift: 2, ascii_data: 40, compact_data: 56 },
+        unicode: Unicode { length: 16, hash: 24, state: 32, kind_shift: 2, ascii_data: 40, compact_data: 56 },
         bytes_size: 16,
         bytes_data: 32,
-        long: Long { size: 16, tagged: true, digits: 24 },
+        long: Long { size: 16, tagged: true, digits: 24, digit_bits: 30, short: None },
         float_value: 16,
         tuple: Sequence { size: 16, items: 24 },
         list: Sequence { size: 16, items: 24 },
@@ -467,10 +694,10 @@ static V3_13: Layout = Layout {
 };
 
 /// Python 3.14, from 0x30e0af0.
-static V3_14: Layout = Layout {
+pub(super) const V3_14: Layout = Layout {
     runtime: Runtime { interpreters_head: 808 },
     interpreter: Interpreter {
-        id: 7280,
+        id: Some(7280),
         next: 7272,
         threads_head: 7344,
         modules: 7688,
@@ -486,6 +713,7 @@ static V3_14: Layout = Layout {
         native_id: Some(160),
         frame: FrameSlot::Here(72),
         base_frame: None,
+        after_fork: AfterFork::Freed,
     },
     frame: Frame {
         size: 80,
@@ -494,7 +722,6 @@ static V3_14: Layout = Layout {
         code_tag: 3,
         position_at: 56,
         position: Position::Pointer,
-        bytecode_copy: None,
         root: Root::Shim { owner: 74, least: 3 },
         entry: Entry::BelowShim { owner: 74, least: 3 },
         running: Running::Unknown,
@@ -516,16 +743,19 @@ static V3_14: Layout = Layout {
     },
     objects: Objects {
         ob_type: 8,
+        sizes: Sizes::Word,
+        names: Names::Compact,
+        thread_name: "_name",
         tp_name: 24,
         tp_basicsize: 32,
         tp_flags: 168,
         tp_dictoffset: 288,
         cached_keys: 880,
         instance: Instance::Inline(24),
-        unicode: Unicode { length: 16, state: 32, kind_shift: 2, ascii_data: 40, compact_data: 56 },
+        unicode: Unicode { length: 16, hash: 24, state: 32, kind_shift: 2, ascii_data: 40, compact_data: 56 },
         bytes_size: 16,
         bytes_data: 32,
-        long: Long { size: 16, tagged: true, digits: 24 },
+        long: Long { size: 16, tagged: true, digits: 24, digit_bits: 30, short: None },
         float_value: 16,
         tuple: Sequence { size: 16, items: 32 },
         list: Sequence { size: 16, items: 24 },
@@ -542,10 +772,10 @@ static V3_14: Layout = Layout {
 };
 
 /// Python 3.15, from 0x30f02f0.
-static V3_15: Layout = Layout {
+pub(super) const V3_15: Layout = Layout {
     runtime: Runtime { interpreters_head: 936 },
     interpreter: Interpreter {
-        id: 7272,
+        id: Some(7272),
         next: 7264,
         threads_head: 7336,
         modules: 7592,
@@ -561,6 +791,7 @@ static V3_15: Layout = Layout {
         native_id: Some(184),
         frame: FrameSlot::Here(72),
         base_frame: Some(80),
+        after_fork: AfterFork::Freed,
     },
     frame: Frame {
         size: 80,
@@ -569,7 +800,6 @@ static V3_15: Layout = Layout {
         code_tag: 3,
         position_at: 56,
         position: Position::Pointer,
-        bytecode_copy: None,
         root: Root::Shim { owner: 74, least: 3 },
         entry: Entry::BelowShim { owner: 74, least: 3 },
         running: Running::Unknown,
@@ -591,16 +821,19 @@ static V3_15: Layout = Layout {
     },
     objects: Objects {
         ob_type: 8,
+        sizes: Sizes::Word,
+        names: Names::Compact,
+        thread_name: "_name",
         tp_name: 24,
         tp_basicsize: 32,
         tp_flags: 168,
         tp_dictoffset: 288,
         cached_keys: 888,
         instance: Instance::Inline(24),
-        unicode: Unicode { length: 16, state: 32, kind_shift: 2, ascii_data: 40, compact_data: 56 },
+        unicode: Unicode { length: 16, hash: 24, state: 32, kind_shift: 2, ascii_data: 40, compact_data: 56 },
         bytes_size: 16,
         bytes_data: 32,
-        long: Long { size: 16, tagged: true, digits: 24 },
+        long: Long { size: 16, tagged: true, digits: 24, digit_bits: 30, short: None },
         float_value: 16,
         tuple: Sequence { size: 16, items: 32 },
         list: Sequence { size: 16, items: 24 },
@@ -617,10 +850,10 @@ static V3_15: Layout = Layout {
 };
 
 /// Python 3.13t, from 0x30d00f0.
-static V3_13T: Layout = Layout {
+pub(super) const V3_13T: Layout = Layout {
     runtime: Runtime { interpreters_head: 632 },
     interpreter: Interpreter {
-        id: 7272,
+        id: Some(7272),
         next: 7264,
         threads_head: 7344,
         modules: 7664,
@@ -636,6 +869,7 @@ static V3_13T: Layout = Layout {
         native_id: Some(160),
         frame: FrameSlot::Here(72),
         base_frame: None,
+        after_fork: AfterFork::Freed,
     },
     frame: Frame {
         size: 72,
@@ -644,7 +878,6 @@ static V3_13T: Layout = Layout {
         code_tag: 0,
         position_at: 56,
         position: Position::Pointer,
-        bytecode_copy: None,
         root: Root::Shim { owner: 70, least: 3 },
         entry: Entry::BelowShim { owner: 70, least: 3 },
         running: Running::Unknown,
@@ -666,16 +899,19 @@ static V3_13T: Layout = Layout {
     },
     objects: Objects {
         ob_type: 24,
+        sizes: Sizes::Word,
+        names: Names::Compact,
+        thread_name: "_name",
         tp_name: 40,
         tp_basicsize: 48,
         tp_flags: 184,
         tp_dictoffset: 304,
         cached_keys: 896,
         instance: Instance::Inline(8),
-        unicode: Unicode { length: 32, state: 48, kind_shift: 2, ascii_data: 56, compact_data: 72 },
+        unicode: Unicode { length: 32, hash: 40, state: 48, kind_shift: 2, ascii_data: 56, compact_data: 72 },
         bytes_size: 32,
         bytes_data: 48,
-        long: Long { size: 32, tagged: true, digits: 40 },
+        long: Long { size: 32, tagged: true, digits: 40, digit_bits: 30, short: None },
         float_value: 32,
         tuple: Sequence { size: 32, items: 40 },
         list: Sequence { size: 32, items: 40 },
@@ -692,10 +928,10 @@ static V3_13T: Layout = Layout {
 };
 
 /// Python 3.14t, from 0x30e0af0.
-static V3_14T: Layout = Layout {
+pub(super) const V3_14T: Layout = Layout {
     runtime: Runtime { interpreters_head: 808 },
     interpreter: Interpreter {
-        id: 7280,
+        id: Some(7280),
         next: 7272,
         threads_head: 7344,
         modules: 7712,
@@ -711,6 +947,7 @@ static V3_14T: Layout = Layout {
         native_id: Some(160),
         frame: FrameSlot::Here(72),
         base_frame: None,
+        after_fork: AfterFork::Freed,
     },
     frame: Frame {
         size: 80,
@@ -719,7 +956,6 @@ static V3_14T: Layout = Layout {
         code_tag: 3,
         position_at: 56,
         position: Position::Pointer,
-        bytecode_copy: Some(72),
         root: Root::Shim { owner: 78, least: 3 },
         entry: Entry::BelowShim { owner: 78, least: 3 },
         running: Running::Unknown,
@@ -741,16 +977,19 @@ static V3_14T: Layout = Layout {
     },
     objects: Objects {
         ob_type: 24,
+        sizes: Sizes::Word,
+        names: Names::Compact,
+        thread_name: "_name",
         tp_name: 40,
         tp_basicsize: 48,
         tp_flags: 184,
         tp_dictoffset: 304,
         cached_keys: 896,
         instance: Instance::Inline(8),
-        unicode: Unicode { length: 32, state: 48, kind_shift: 8, ascii_data: 56, compact_data: 72 },
+        unicode: Unicode { length: 32, hash: 40, state: 48, kind_shift: 8, ascii_data: 56, compact_data: 72 },
         bytes_size: 32,
         bytes_data: 48,
-        long: Long { size: 32, tagged: true, digits: 40 },
+        long: Long { size: 32, tagged: true, digits: 40, digit_bits: 30, short: None },
         float_value: 32,
         tuple: Sequence { size: 32, items: 48 },
         list: Sequence { size: 32, items: 40 },
@@ -767,10 +1006,10 @@ static V3_14T: Layout = Layout {
 };
 
 /// Python 3.15t, from 0x30f02f0.
-static V3_15T: Layout = Layout {
+pub(super) const V3_15T: Layout = Layout {
     runtime: Runtime { interpreters_head: 936 },
     interpreter: Interpreter {
-        id: 7272,
+        id: Some(7272),
         next: 7264,
         threads_head: 7336,
         modules: 7592,
@@ -786,6 +1025,7 @@ static V3_15T: Layout = Layout {
         native_id: Some(184),
         frame: FrameSlot::Here(72),
         base_frame: Some(80),
+        after_fork: AfterFork::Freed,
     },
     frame: Frame {
         size: 80,
@@ -794,7 +1034,6 @@ static V3_15T: Layout = Layout {
         code_tag: 3,
         position_at: 56,
         position: Position::Pointer,
-        bytecode_copy: Some(72),
         root: Root::Shim { owner: 78, least: 3 },
         entry: Entry::BelowShim { owner: 78, least: 3 },
         running: Running::Unknown,
@@ -816,16 +1055,19 @@ static V3_15T: Layout = Layout {
     },
     objects: Objects {
         ob_type: 24,
+        sizes: Sizes::Word,
+        names: Names::Compact,
+        thread_name: "_name",
         tp_name: 40,
         tp_basicsize: 48,
         tp_flags: 184,
         tp_dictoffset: 304,
         cached_keys: 904,
         instance: Instance::Inline(8),
-        unicode: Unicode { length: 32, state: 48, kind_shift: 8, ascii_data: 56, compact_data: 72 },
+        unicode: Unicode { length: 32, hash: 40, state: 48, kind_shift: 8, ascii_data: 56, compact_data: 72 },
         bytes_size: 32,
         bytes_data: 48,
-        long: Long { size: 32, tagged: true, digits: 40 },
+        long: Long { size: 32, tagged: true, digits: 40, digit_bits: 30, short: None },
         float_value: 32,
         tuple: Sequence { size: 32, items: 48 },
         list: Sequence { size: 32, items: 40 },

@@ -265,6 +265,7 @@ fn same_bytes(layout: &Frame, a: &[u8], b: &[u8]) -> bool {
         && same(layout.code, 8)
         && same(layout.position_at, position)
         && match layout.root {
+            Root::Any => true,
             Root::NoGenerator { generator } => same(generator, 8),
             Root::NotOwnedBy { owner, .. } | Root::Shim { owner, .. } => same(owner, 1),
         }
@@ -275,6 +276,7 @@ fn same_bytes(layout: &Frame, a: &[u8], b: &[u8]) -> bool {
         }
         && match layout.running {
             Running::Unknown => true,
+            Running::Counted { references, stack_top } => same(references, 4) && same(stack_top, 8),
             Running::Byte { at, .. } => same(at, 1),
         }
 }

@@ -1,8 +1,8 @@
 //! What the code that walks takes for granted of a layout.
 
 use py_spy_python::layout::{
-    Code, Entry, Frame, FrameSlot, Gil, GilFields, Instance, KeyTable, Layout, MAX_OFFSET, Objects, Offset, Root,
-    Running, Thread,
+    Code, Entry, Frame, FrameSlot, Gil, GilFields, Instance, KeyTable, Layout, MAX_OFFSET, Names, Objects, Offset,
+    Root, Running, Thread,
 };
 
 pub(crate) fn assert_bounds(name: &str, layout: &Layout) {
@@ -29,10 +29,12 @@ fn gil(name: &str, fields: GilFields, reach: u32) {
 fn interpreter(name: &str, layout: &Layout) {
     let interpreter = &layout.interpreter;
     inside(name, &[layout.runtime.interpreters_head], 8, MAX_OFFSET);
-    let fields = [interpreter.id, interpreter.next, interpreter.threads_head, interpreter.modules, interpreter.sysdict];
+    let fields = [interpreter.next, interpreter.threads_head, interpreter.modules, interpreter.sysdict];
     inside(name, &fields, 8, MAX_OFFSET);
+    inside(name, interpreter.id.as_slice(), 8, MAX_OFFSET);
     inside(name, interpreter.code_generation.as_slice(), 8, MAX_OFFSET);
     match interpreter.gil {
+        Gil::Current(at) => assert_eq!(at, 0, "{name}"),
         Gil::Runtime(fields) => gil(name, fields, MAX_OFFSET),
         Gil::Interpreter { pointer, fields } => {
             inside(name, &[pointer], 8, MAX_OFFSET);
@@ -64,9 +66,9 @@ fn frame(name: &str, frame: &Frame) {
     assert!(frame.size <= Frame::MAX_SIZE && frame.size.is_multiple_of(8), "{name}");
     inside(name, &[frame.previous, frame.code], 8, frame.size);
     inside(name, &[frame.position_at], 4, frame.size);
-    inside(name, frame.bytecode_copy.as_slice(), 4, frame.size);
     inside(name, &[frame.locals], 8, Frame::MAX_LOCALS);
     match frame.root {
+        Root::Any => {}
         Root::NoGenerator { generator } => inside(name, &[generator], 8, frame.size),
         Root::NotOwnedBy { owner, .. } | Root::Shim { owner, .. } => inside(name, &[owner], 1, frame.size),
     }
@@ -74,9 +76,16 @@ fn frame(name: &str, frame: &Frame) {
         Entry::Always => {}
         Entry::Flag(at) | Entry::BelowShim { owner: at, .. } => inside(name, &[at], 1, frame.size),
     }
-    if let Running::Byte { at, values } = frame.running {
-        inside(name, &[at], 1, frame.size);
-        assert_ne!(values, 0, "{name}");
+    match frame.running {
+        Running::Unknown => {}
+        Running::Counted { references, stack_top } => {
+            inside(name, &[references], 4, frame.size);
+            inside(name, &[stack_top], 8, frame.size);
+        }
+        Running::Byte { at, values } => {
+            inside(name, &[at], 1, frame.size);
+            assert_ne!(values, 0, "{name}");
+        }
     }
 }
 
@@ -98,15 +107,23 @@ fn objects(name: &str, objects: &Objects) {
     inside(name, &[objects.list.size, objects.list.items], 8, reach);
     inside(name, &[objects.bytes_data], 1, reach);
     let unicode = &objects.unicode;
-    inside(name, &[unicode.length], 8, reach);
+    inside(name, &[unicode.length, unicode.hash], 8, reach);
+    assert!(unicode.length < unicode.hash && unicode.hash - unicode.length < 24, "{name}");
+    if let Names::Units { data, width } = objects.names {
+        inside(name, &[data], 8, reach);
+        assert!(matches!(width, 2 | 4), "{name}");
+    }
     inside(name, &[unicode.state, unicode.ascii_data, unicode.compact_data], 4, reach);
     assert!(unicode.kind_shift <= 27, "{name}");
     inside(name, &[objects.long.size], 8, reach);
     inside(name, &[objects.long.digits], 4, reach);
+    inside(name, objects.long.short.as_slice(), 8, reach);
+    assert!(matches!(objects.long.digit_bits, 15 | 30), "{name}");
     let dict = &objects.dict;
     inside(name, &[dict.keys, dict.values, dict.entries_used, dict.indices, dict.values_first], 8, reach);
     match dict.table {
-        KeyTable::Size(at) => inside(name, &[at], 8, reach),
+        KeyTable::InDict { mask, entries } => inside(name, &[mask, entries], 8, reach),
+        KeyTable::Slots(at) | KeyTable::Size(at) => inside(name, &[at], 8, reach),
         KeyTable::Log2 { index_bytes, kind } => inside(name, &[index_bytes, kind], 1, reach),
     }
     match objects.instance {

@@ -3,7 +3,7 @@
 use py_spy_address_space::{Addr, Memory, Window};
 use py_spy_python::layout::Layout;
 use py_spy_python::{
-    Binary, CodeObject, Python, RawFrame, Reader, Stack, find, interpreters, thread_names, threads, walk,
+    Binary, CodeObject, Python, RawFrame, Reader, Stack, find, interpreters, place, thread_names, threads, walk,
 };
 
 /// Where to begin.
@@ -15,6 +15,10 @@ pub(crate) struct Start {
     pub(crate) runtime: Option<Addr>,
     /// `Py_Version`.
     pub(crate) version: Option<Addr>,
+    /// `interp_head`.
+    pub(crate) interpreters: Option<Addr>,
+    /// `_PyThreadState_Current`.
+    pub(crate) current_thread: Option<Addr>,
 }
 
 /// What was met on the way, whether or not it came to an end.
@@ -27,7 +31,15 @@ pub(crate) struct Met {
 impl Start {
     fn binary(&self) -> Binary {
         let path = format!("/{}", self.name);
-        Binary { path, runtime: self.runtime, version: self.version, initialize: true, data: Vec::new() }
+        Binary {
+            path,
+            runtime: self.runtime,
+            version: self.version,
+            initialize: true,
+            interpreters: self.interpreters,
+            current_thread: self.current_thread,
+            ..Binary::default()
+        }
     }
 }
 
@@ -83,5 +95,9 @@ fn line(
 ) -> Result<String, String> {
     let code = CodeObject::read(memory, layout, frame.code, code_type).map_err(|why| why.to_string())?;
     let file = code.filename.rsplit('/').next().unwrap_or_default();
-    Ok(format!("  {} ({file}:{})", code.name, code.line(layout, frame).unwrap_or(0)))
+    Ok(format!(
+        "  {} ({file}:{})",
+        code.name,
+        place(memory, layout, frame).and_then(|place| code.line(layout, place)).unwrap_or(0)
+    ))
 }

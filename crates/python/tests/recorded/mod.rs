@@ -12,7 +12,8 @@ use padded::Padded;
 use py_spy_address_space::{Addr, Recording};
 
 /// Every series, and the one kind of build that is so different that it has a recording of its own.
-pub(crate) const NAMES: [&str; 9] = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.13t", "3.14", "3.15"];
+pub(crate) const NAMES: [&str; 12] =
+    ["2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.13t", "3.14", "3.15"];
 
 /// What was recorded of one interpreter.
 pub(crate) struct Recorded {
@@ -41,6 +42,10 @@ pub(crate) fn load(name: &'static str) -> Recorded {
             start.runtime = address(text);
         } else if let Some(text) = line.strip_prefix("version at ") {
             start.version = address(text);
+        } else if let Some(text) = line.strip_prefix("interpreters at ") {
+            start.interpreters = address(text);
+        } else if let Some(text) = line.strip_prefix("current thread at ") {
+            start.current_thread = address(text);
         } else {
             break;
         }

@@ -35,7 +35,7 @@ impl Watch {
     }
 
     /// True when each GIL is held by one of these threads, or by nobody and the last holder is that of the last call and
-    /// has not run since. Where there is no GIL it is never known.
+    /// has not run since. Where there is no GIL, or one that does not tell who held it last, it is never known.
     fn gils_rest(&mut self, runners: &[u32]) -> bool {
         let mut rest = !self.roster.gils.is_empty();
         for index in 0..self.roster.gils.len() {
@@ -65,7 +65,7 @@ impl Watch {
         if tid.is_some_and(|tid| runners.contains(&tid)) {
             return Ok(());
         }
-        if locked {
+        if locked || gil.names_holders_only() {
             return Err(None);
         }
         // The thread of a holder that is unknown has ended.

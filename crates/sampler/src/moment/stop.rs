@@ -7,6 +7,7 @@
 //! thread moves a stack: each is a moment of its own.
 
 mod copy;
+mod each;
 mod free;
 mod still;
 
@@ -226,6 +227,9 @@ impl Watch {
             }
             _ => (read_u64(&self.memory, gil.last_holder)?, None),
         };
+        if holder == 0 && gil.names_holders_only() {
+            return self.look_at_each(gil, wanted, plan);
+        }
         let still = match running {
             Some(tid) => self.hold(tid),
             None => self.keep_still(holder, plan.pressing)?,
@@ -234,6 +238,10 @@ impl Watch {
             Ok(still) => still,
             Err(look) => return Ok(look),
         };
+        // Who holds it now is no thread that has ended.
+        if still == Still::Nobody && gil.names_holders_only() {
+            return Ok(Look::Unknown);
+        }
         // A thread that sleeps has nothing half done.
         plan.last |= matches!(still, Still::Asleep(..));
         let look = self.copy(gil, wanted, holder, still, plan)?;

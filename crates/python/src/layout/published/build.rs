@@ -24,8 +24,8 @@ pub(super) fn layout(table: &Table, row: &Layout, free_threaded: bool) -> Result
             interpreters_head: table.group("runtime_state", MAX_OFFSET)?.at("interpreters_head", Word)?,
         },
         interpreter: interpreter(&table.group("interpreter_state", MAX_OFFSET)?, free_threaded)?,
-        thread: thread(&table.group("thread_state", Thread::MAX_SIZE)?)?,
-        frame: frame(table, &row.frame, free_threaded)?,
+        thread: thread(&table.group("thread_state", Thread::MAX_SIZE)?, &row.thread)?,
+        frame: frame(table, &row.frame)?,
         code: code(&table.group("code_object", Code::MAX_SIZE)?, &row.code, shift, free_threaded)?,
         objects: objects(table, &row.objects, ob_type, shift)?,
     })
@@ -45,7 +45,7 @@ fn interpreter(fields: &Fields, free_threaded: bool) -> Result<Interpreter, Unus
         return Err(Unusable::OutOfBounds { group: "interpreter_state", field: "gil_runtime_state_enabled", value });
     }
     Ok(Interpreter {
-        id: fields.at("id", Word)?,
+        id: Some(fields.at("id", Word)?),
         next: fields.at("next", Word)?,
         threads_head: fields.at("threads_head", Word)?,
         modules: fields.at("imports_modules", Word)?,
@@ -59,7 +59,7 @@ fn interpreter(fields: &Fields, free_threaded: bool) -> Result<Interpreter, Unus
     })
 }
 
-fn thread(fields: &Fields) -> Result<Thread, Unusable> {
+fn thread(fields: &Fields, row: &Thread) -> Result<Thread, Unusable> {
     let next = fields.at("next", Word)?;
     let interp = fields.at("interp", Word)?;
     let id = fields.at("thread_id", Word)?;
@@ -74,28 +74,27 @@ fn thread(fields: &Fields) -> Result<Thread, Unusable> {
         native_id: Some(native_id),
         frame: FrameSlot::Here(frame),
         base_frame,
+        after_fork: row.after_fork,
     })
 }
 
-fn frame(table: &Table, row: &Frame, free_threaded: bool) -> Result<Frame, Unusable> {
+fn frame(table: &Table, row: &Frame) -> Result<Frame, Unusable> {
     let fields = table.group("interpreter_frame", Frame::MAX_SIZE)?;
     let previous = fields.at("previous", Word)?;
     let code = fields.at("executable", Word)?;
     let position_at = fields.at("instr_ptr", Word)?;
     let owner = fields.at("owner", Byte)?;
-    let bytecode_copy = if free_threaded { fields.newer("tlbc_index", Int)? } else { None };
     Ok(Frame {
-        size: span(&[previous, code, position_at, owner, bytecode_copy.unwrap_or(0)]),
+        size: span(&[previous, code, position_at, owner]),
         previous,
         code,
         code_tag: row.code_tag,
         position_at,
         position: row.position,
-        bytecode_copy,
         root: match row.root {
             Root::Shim { least, .. } => Root::Shim { owner, least },
             Root::NotOwnedBy { generator, .. } => Root::NotOwnedBy { owner, generator },
-            Root::NoGenerator { .. } => row.root,
+            Root::NoGenerator { .. } | Root::Any => row.root,
         },
         entry: match row.entry {
             Entry::BelowShim { least, .. } => Entry::BelowShim { owner, least },
@@ -158,6 +157,9 @@ fn objects(table: &Table, row: &Objects, ob_type: Offset, shift: i64) -> Result<
     let dict = group("dict_object")?;
     Ok(Objects {
         ob_type,
+        sizes: row.sizes,
+        names: row.names,
+        thread_name: row.thread_name,
         tp_name: types.at("tp_name", Word)?,
         tp_basicsize: or_row(types.newer("tp_basicsize", Word)?, "tp_basicsize", row.tp_basicsize)?,
         tp_flags: types.at("tp_flags", Word)?,
@@ -167,7 +169,7 @@ fn objects(table: &Table, row: &Objects, ob_type: Offset, shift: i64) -> Result<
         unicode: unicode(&group("unicode_object")?, &row.unicode)?,
         bytes_size: bytes.at("ob_size", Word)?,
         bytes_data: bytes.at("ob_sval", Byte)?,
-        long: Long { size: long.at("lv_tag", Word)?, tagged: row.long.tagged, digits: long.at("ob_digit", Int)? },
+        long: Long { size: long.at("lv_tag", Word)?, digits: long.at("ob_digit", Int)?, ..row.long },
         float_value: float.at("ob_fval", Word)?,
         tuple: sequence(&group("tuple_object")?)?,
         list: sequence(&group("list_object")?)?,
@@ -187,8 +189,12 @@ fn unicode(fields: &Fields, row: &Unicode) -> Result<Unicode, Unusable> {
         Some(offset) => offset,
         None => fields.as_in_row("compactunicodeobject_size", row.compact_data, beyond, Int)?,
     };
+    let length = fields.at("length", Word)?;
+    // `hash` is not published; it follows `length` in the row of every series that publishes anything.
+    let behind = i64::from(length) - i64::from(row.length);
     Ok(Unicode {
-        length: fields.at("length", Word)?,
+        length,
+        hash: fields.as_in_row("hash", row.hash, behind, Word)?,
         state: fields.at("state", Int)?,
         kind_shift: row.kind_shift,
         ascii_data,
