@@ -13,7 +13,7 @@ pub struct Target {
     /// Process id.
     pub pid: u32,
     /// When it was started, in clock ticks since boot: tells it from another with the same id.
-    start_time: u64,
+    pub(super) start_time: u64,
 }
 
 /// Why nothing can be said of a process.
@@ -57,7 +57,7 @@ impl Target {
     /// A process by its id.
     pub fn find(pid: u32) -> Result<Target, ProcessError> {
         let stat = Stat::read(pid)?;
-        if stat.state == b'Z' || stat.state == b'X' {
+        if stat.is_dead() {
             return Err(ProcessError::Zombie(pid));
         }
         // Threads of the kernel, and only they, have no memory of their own.
@@ -69,7 +69,7 @@ impl Target {
 
     /// True while the process lives and is no zombie.
     pub fn is_alive(&self) -> bool {
-        Stat::read(self.pid).is_ok_and(|stat| stat.start_time == self.start_time && !matches!(stat.state, b'Z' | b'X'))
+        Stat::read(self.pid).is_ok_and(|stat| stat.start_time == self.start_time && !stat.is_dead())
     }
 
     /// The process's name as the kernel has it: at most 15 bytes.
@@ -158,15 +158,26 @@ impl Target {
 }
 
 /// The fields of `/proc/PID/stat` that we use (`proc_pid_stat(5)`).
-struct Stat {
-    name: String,
-    state: u8,
-    start_time: u64,
-    virtual_size: u64,
+pub(super) struct Stat {
+    pub(super) name: String,
+    pub(super) state: u8,
+    pub(super) parent: u32,
+    pub(super) group: u32,
+    pub(super) session: u32,
+    pub(super) start_time: u64,
+    pub(super) virtual_size: u64,
+    /// Where the kernel put the program's code, stack, arguments and environment: mostly at random at each exec, the same after a
+    /// fork, zeroes where we may not know.
+    pub(super) places: [u64; 4],
 }
 
 impl Stat {
-    fn read(pid: u32) -> Result<Stat, ProcessError> {
+    /// True when it has ended and only waits for its parent.
+    pub(super) fn is_dead(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x')
+    }
+
+    pub(super) fn read(pid: u32) -> Result<Stat, ProcessError> {
         let text = match std::fs::read(format!("/proc/{pid}/stat")) {
             Ok(text) => String::from_utf8_lossy(&text).into_owned(),
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
@@ -181,12 +192,18 @@ impl Stat {
         // The name may have blanks and parentheses of its own.
         let (front, rest) = text.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_whitespace().collect();
-        // Field 3 is the state, 22 the start time, 23 the size.
+        // Counted as in the manual: the first after the name is number 3.
+        let field = |number: usize| fields.get(number - 3)?.parse::<i64>().ok().map(|value| value as u64);
+        let place = |number: usize| fields.get(number - 3).and_then(|text| text.parse().ok()).unwrap_or(0);
         Some(Stat {
             name: front.split_once('(')?.1.to_owned(),
             state: *fields.first()?.as_bytes().first()?,
+            parent: field(4)? as u32,
+            group: field(5)? as u32,
+            session: field(6)? as u32,
             start_time: fields.get(19)?.parse().ok()?,
             virtual_size: fields.get(20)?.parse().ok()?,
+            places: [26, 28, 48, 50].map(place),
         })
     }
 }
