@@ -1,7 +1,6 @@
 //! `py-spy`: shows where running Python programs spend their time, without touching them.
 
 mod args;
-mod attach;
 mod child;
 mod completions;
 mod dump;

@@ -17,20 +17,21 @@ fn becomes_another(who: &str, options: &[&str]) {
         let name = format!("{interpreter} becoming.py {who}");
         let mut running = Running::start(&name, python(interpreter).arg(program("becoming")).args([who, "0"]));
         let count = rounds(4, 50);
+        assert_eq!(running.line(), "ready", "{name}");
         for round in 0..count {
-            assert_eq!(running.line(), "ready", "{name}: exec {round}");
             let watchdog = Watchdog::over(&name, running.id());
             let mut profiler = Profiler::record(&name, running.id(), options);
             profiler.wait_until_it_samples();
             running.tell("x");
-            // Today a recording ends with the program.
-            let ended = profiler.wait();
-            assert!(ended.said.contains("Stopped sampling because process exited"), "{name}: {}", ended.said);
+            assert_eq!(running.line(), "ready", "{name}: after exec {round}");
+            // It goes on with the new program.
+            profiler.wait_until_it_samples_again();
+            let ended = profiler.finish();
+            assert!(ended.said.contains("Stopped sampling because Control-C pressed"), "{name}: {}", ended.said);
             ended.went_well();
             running.is_unharmed();
             drop(watchdog);
         }
-        assert_eq!(running.line(), "ready", "{name}");
         assert_eq!(running.wait().code(), Some(count as i32 % 256), "{name}");
     }
 }

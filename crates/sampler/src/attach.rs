@@ -1,10 +1,10 @@
 //! Finding CPython in a process, and saying why when it can not be done.
 
-use py_spy_address_space::{Fault, FaultKind, Image, modules};
+use py_spy_address_space::{Fault, FaultKind, modules};
 use py_spy_python::{Binary, NotPython, Python, find};
 use py_spy_target::{Live, Permission, ProcessError, Target};
 
-use crate::{AttachError, Later};
+use crate::{AttachError, Later, images};
 
 /// The symbols by which CPython is found, and the section that holds the first of them where there is no symbol.
 const RUNTIME: &str = "_PyRuntime";
@@ -35,7 +35,9 @@ pub(crate) fn attach(pid: u32) -> Result<(Target, Live, Python), AttachError> {
 /// The mapped files that may be CPython: those named so first, all others only when there are none.
 fn binaries(target: &Target, modules: &[py_spy_address_space::Module]) -> Vec<Binary> {
     let exe = target.executable().unwrap_or_default();
-    let named = |path: &str| path.rsplit('/').next().is_some_and(|name| name.contains("python"));
+    // Its extension modules have names like `math.cpython-311-x86_64-linux-gnu.so`.
+    let named =
+        |path: &str| path.rsplit('/').next().is_some_and(|name| name.contains("python") && !name.contains(".cpython-"));
     let (likely, other): (Vec<_>, Vec<_>) =
         modules.iter().partition(|module| named(&module.path) || exe.as_os_str() == module.path.as_str());
     for group in [likely, other] {
@@ -51,7 +53,7 @@ fn binary(target: &Target, module: &py_spy_address_space::Module) -> Option<Bina
     let image = target
         .open_module(module)
         .map_err(|why| why.to_string())
-        .and_then(|file| Image::read(file, &[RUNTIME, VERSION, INITIALIZE]).map_err(|why| why.to_string()))
+        .and_then(|file| images::read(file, &[RUNTIME, VERSION, INITIALIZE]))
         .inspect_err(|why| log::info!("{}: {why}", module.path))
         .ok()?;
     let bias = image.load_bias(module)?;

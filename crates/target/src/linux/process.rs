@@ -67,6 +67,11 @@ impl Target {
         Ok(Target { pid, start_time: stat.start_time })
     }
 
+    /// A process that is not there.
+    pub fn nobody(pid: u32) -> Target {
+        Target { pid, start_time: u64::MAX }
+    }
+
     /// True while the process lives and is no zombie.
     pub fn is_alive(&self) -> bool {
         Stat::read(self.pid).is_ok_and(|stat| stat.start_time == self.start_time && !stat.is_dead())
