@@ -29,7 +29,7 @@ fn default_names_have_the_base_name_the_time_and_the_extension() {
     ] {
         assert_eq!(default_name(&target, &at(0), format), Path::new(expected));
     }
-    let away = default_name(&Target::Process(1), &at(-5), Format::Raw);
+    let away = default_name(&Target::Processes(vec![1]), &at(-5), Format::Raw);
     assert_eq!(away, Path::new("1-2026-11-21T19-30-05-0500.txt"));
 }
 

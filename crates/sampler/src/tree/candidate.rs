@@ -81,10 +81,16 @@ impl Candidate {
         }
         // Before it is looked at: what it becomes meanwhile must not be taken for what was refuted.
         let executable = target.executable().ok();
+        if Target::find(target.pid).is_err() {
+            // Its first thread has ended, for good or because another one runs another program in its place.
+            self.pause = self.pause.min(SOON);
+            return Attempt::NotYet;
+        }
         match Sampler::attach(target.pid, options.clone()) {
             // The number may be another's by now.
             Ok(sampler) if sampler.target() != target => Attempt::Gone,
             Ok(sampler) => Attempt::Ready(Box::new(sampler)),
+            Err(_) if !target.is_alive() => Attempt::Gone,
             Err(error) => {
                 log::debug!("not yet: {error}");
                 let before = self.refuted.take();

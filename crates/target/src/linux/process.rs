@@ -57,7 +57,7 @@ impl Target {
     /// A process by its id.
     pub fn find(pid: u32) -> Result<Target, ProcessError> {
         let stat = Stat::read(pid)?;
-        if stat.is_dead() {
+        if stat.has_no_leader() {
             return Err(ProcessError::Zombie(pid));
         }
         // Threads of the kernel, and only they, have no memory of their own.
@@ -169,6 +169,7 @@ pub(super) struct Stat {
     pub(super) parent: u32,
     pub(super) group: u32,
     pub(super) session: u32,
+    threads: u32,
     pub(super) start_time: u64,
     pub(super) virtual_size: u64,
     /// Where the kernel put the program's code, stack, arguments and environment: mostly at random at each exec, the same after a
@@ -177,8 +178,13 @@ pub(super) struct Stat {
 }
 
 impl Stat {
-    /// True when it has ended and only waits for its parent.
+    /// True when it has ended and only waits for its parent. Its first thread alone may have ended; so it has for a moment
+    /// when another thread runs another program in the process's place.
     pub(super) fn is_dead(&self) -> bool {
+        self.has_no_leader() && self.threads <= 1
+    }
+
+    fn has_no_leader(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
 
@@ -206,6 +212,7 @@ impl Stat {
             parent: field(4)? as u32,
             group: field(5)? as u32,
             session: field(6)? as u32,
+            threads: field(20)? as u32,
             start_time: fields.get(19)?.parse().ok()?,
             virtual_size: fields.get(20)?.parse().ok()?,
             places: [26, 28, 48, 50].map(place),
