@@ -28,6 +28,12 @@ pub(crate) enum Verb {
     Top(TopArgs),
     /// Prints the stack of every thread once
     Dump(DumpArgs),
+    /// Lists the Python processes that can be seen
+    Ps {
+        /// Print JSON
+        #[arg(short, long)]
+        json: bool,
+    },
     /// Generates completions for a shell
     #[command(hide = true)]
     Completions {

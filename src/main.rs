@@ -8,6 +8,7 @@ mod errors;
 mod output;
 mod plan;
 mod progress;
+mod ps;
 mod record;
 mod sampler_thread;
 mod say;
@@ -36,6 +37,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Plan::Record(plan) => record::run(plan),
         Plan::Top(plan) => top::run(&plan),
         Plan::Dump(plan) => dump::run(&plan),
+        Plan::Ps { json } => ps::run(json),
         Plan::Completions(shell) => completions::run(shell),
     }
 }

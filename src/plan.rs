@@ -22,6 +22,11 @@ pub(crate) enum Plan {
     Top(TopPlan),
     /// Print all stacks once.
     Dump(DumpPlan),
+    /// List the Python processes.
+    Ps {
+        /// JSON instead of text.
+        json: bool,
+    },
     /// Print a shell's completions.
     Completions(Shell),
 }
@@ -108,6 +113,7 @@ impl Plan {
             Verb::Record(args) => Plan::Record(RecordPlan::new(args, &std::env::args_os().collect::<Vec<_>>())?),
             Verb::Top(args) => Plan::Top(TopPlan::new(args)),
             Verb::Dump(args) => Plan::Dump(DumpPlan::new(&args)),
+            Verb::Ps { json } => Plan::Ps { json },
             Verb::Completions { shell } => Plan::Completions(shell),
         })
     }

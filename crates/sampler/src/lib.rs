@@ -17,6 +17,7 @@ mod roster;
 mod run;
 mod snapshot;
 mod stacks;
+mod survey;
 mod thread_table;
 mod tree;
 
@@ -30,6 +31,7 @@ pub use snapshot::{FrameSnapshot, ProcessInfo, Snapshot, ThreadSnapshot};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+pub use survey::{Build, Surveyed, survey};
 pub use tree::{AtOnce, Cost, News, Sampled, Scope, sample};
 
 use file_names::FileNames;
