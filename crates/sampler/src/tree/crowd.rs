@@ -14,7 +14,7 @@ use super::book::Book;
 use super::candidate::Candidate;
 use super::scout::{Common, Word, scout};
 use super::{AtOnce, Cost, LOOK_EVERY, News, Sampled, Scope};
-use crate::{AttachError, Control, End, Later, Options, Patience};
+use crate::{AttachError, Control, End, Later, Options, Patience, Sampler};
 
 /// In processes that run already the first Python is to be found within this time.
 const FIRST_WITHIN: Duration = Duration::from_millis(500);
@@ -31,7 +31,7 @@ pub(super) fn sample(
     let common = Common { options, control, book: &book, cost: &cost, news, began: &began, over: &over };
     let (sender, words) = mpsc::channel();
     let end = thread::scope(|threads| {
-        let crowd = Crowd {
+        let mut crowd = Crowd {
             scope,
             common: &common,
             family: Family::of(&scope.founders),
@@ -40,7 +40,7 @@ pub(super) fn sample(
             started: Instant::now(),
             said_too_many: false,
         };
-        let mut crowd = crowd;
+        crowd.note_missing();
         let end = crowd.until_end(threads, &sender, &words);
         over.store(true, Relaxed);
         crowd.scouts.values().for_each(|(_, thread)| thread.unpark());
@@ -61,7 +61,7 @@ struct Crowd<'a> {
     /// The threads of those that are followed.
     scouts: FxHashMap<u32, (Target, Thread)>,
     /// Why founders are not sampled, until one is.
-    errors: Vec<(Target, AttachError)>,
+    errors: Vec<AttachError>,
     started: Instant,
     said_too_many: bool,
 }
@@ -105,6 +105,14 @@ impl<'a> Crowd<'a> {
                 // We have a sender ourselves.
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
+            if self.common.began.get().is_some() && self.scouts.is_empty() {
+                // Somebody may have been started by the last one.
+                let last = if listen { self.family.look_everywhere() } else { Vec::new() };
+                if last.is_empty() {
+                    return Ok(End::Exited);
+                }
+                last.into_iter().for_each(|relative| self.follow(relative, threads, sender));
+            }
             if let Some(end) = self.is_over()? {
                 return Ok(end);
             }
@@ -135,18 +143,40 @@ impl<'a> Crowd<'a> {
         }
     }
 
+    /// Says of founders that are not there why they are not.
+    fn note_missing(&mut self) {
+        for &pid in &self.scope.founders {
+            if !self.family.members().any(|relative| relative.target.pid == pid)
+                && let Err(error) = Sampler::attach(pid, self.common.options.clone())
+            {
+                self.note(&Target::nobody(pid), error);
+            }
+        }
+    }
+
+    /// Takes note of why a process is not sampled, and says so where somebody may miss it.
+    fn note(&mut self, target: &Target, error: AttachError) {
+        let founder = self.scope.founders.contains(&target.pid);
+        let several = self.scope.founders.len() > 1;
+        // That a process is no Python is of no interest where the Pythons among many are wanted.
+        let missed = if self.scope.at_once == AtOnce::Founders {
+            several
+        } else {
+            error.later == Later::No && if founder { several } else { looks_like_python(target) }
+        };
+        if missed {
+            (self.common.news)(News::LeftOut(&error));
+        }
+        if founder {
+            self.errors.push(error);
+        }
+    }
+
     /// Takes note; says why it is over, if it is.
     fn hear(&mut self, word: Word) -> Option<End> {
         match word {
             Word::Tried(target, error) => {
-                let founder = self.scope.founders.contains(&target.pid);
-                let several = self.scope.founders.len() > 1 && self.scope.at_once == AtOnce::Founders;
-                if (founder && several) || (!founder && error.later == Later::No && looks_like_python(&target)) {
-                    (self.common.news)(News::LeftOut(&error));
-                }
-                if founder {
-                    self.errors.push((target, error));
-                }
+                self.note(&target, error);
                 None
             }
             Word::Became(target) => {
@@ -173,11 +203,6 @@ impl<'a> Crowd<'a> {
         let Some(began) = self.common.began.get() else {
             return if self.has_waited_enough() { Err(self.why_none()) } else { Ok(None) };
         };
-        if self.scouts.is_empty() {
-            // Whoever was started by the last one is looked for once more.
-            let last = if self.scope.at_once == AtOnce::Family { self.family.look() } else { Vec::new() };
-            return Ok(last.is_empty().then_some(End::Exited));
-        }
         let end = self.common.options.duration.map(|duration| *began + duration);
         // Runs see to that themselves; there may be none just now.
         let none = self.common.control.processes.load(Relaxed) == 0;
@@ -209,7 +234,7 @@ impl<'a> Crowd<'a> {
             };
             return AttachError { message: gone, hint: None, later: Later::No };
         }
-        self.errors.swap_remove(0).1
+        self.errors.swap_remove(0)
     }
 }
 

@@ -142,6 +142,14 @@ impl Family {
         }
     }
 
+    /// The same among all processes, however many were started since: before it is believed that nobody is left.
+    pub fn look_everywhere(&mut self) -> Vec<Relative> {
+        let mut found = std::mem::take(&mut self.founders);
+        self.listed = Instant::now();
+        self.take_in(all_processes(), &mut found);
+        found
+    }
+
     /// Those who are new since the last look, parents before their children.
     pub fn look(&mut self) -> Vec<Relative> {
         let mut found = std::mem::take(&mut self.founders);
@@ -185,7 +193,13 @@ impl Family {
                 _ => true,
             });
             if strangers.len() == before {
-                return;
+                break;
+            }
+        }
+        for (pid, stat) in strangers {
+            // Whose child it is shows when its parent, which is just ending, has left it to somebody else.
+            if Stat::read(stat.parent).map_or(true, |parent| parent.is_dead()) {
+                self.newest.look_again(pid);
             }
         }
     }

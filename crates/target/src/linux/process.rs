@@ -57,12 +57,11 @@ impl Target {
     /// A process by its id.
     pub fn find(pid: u32) -> Result<Target, ProcessError> {
         let stat = Stat::read(pid)?;
+        if stat.is_kernel() {
+            return Err(ProcessError::Kernel(pid, stat.name));
+        }
         if stat.has_no_leader() {
             return Err(ProcessError::Zombie(pid));
-        }
-        // Threads of the kernel, and only they, have no memory of their own.
-        if stat.virtual_size == 0 {
-            return Err(ProcessError::Kernel(pid, stat.name));
         }
         Ok(Target { pid, start_time: stat.start_time })
     }
@@ -170,6 +169,7 @@ pub(super) struct Stat {
     pub(super) group: u32,
     pub(super) session: u32,
     threads: u32,
+    flags: u64,
     pub(super) start_time: u64,
     pub(super) virtual_size: u64,
     /// Where the kernel put the program's code, stack, arguments and environment: mostly at random at each exec, the same after a
@@ -180,12 +180,20 @@ pub(super) struct Stat {
 impl Stat {
     /// True when it has ended and only waits for its parent. Its first thread alone may have ended; so it has for a moment
     /// when another thread runs another program in the process's place.
+    /// While it is ending it is not dead: its children are still its own.
     pub(super) fn is_dead(&self) -> bool {
-        self.has_no_leader() && self.threads <= 1
+        matches!(self.state, b'Z' | b'X' | b'x') && self.threads <= 1
     }
 
+    /// True when its first thread is ending, or has ended. Its memory goes first.
     fn has_no_leader(&self) -> bool {
-        matches!(self.state, b'Z' | b'X' | b'x')
+        matches!(self.state, b'Z' | b'X' | b'x') || (self.virtual_size == 0 && !self.is_kernel())
+    }
+
+    fn is_kernel(&self) -> bool {
+        /// `PF_KTHREAD` (`linux/sched.h`).
+        const OF_THE_KERNEL: u64 = 0x0020_0000;
+        self.flags & OF_THE_KERNEL != 0
     }
 
     pub(super) fn read(pid: u32) -> Result<Stat, ProcessError> {
@@ -213,6 +221,7 @@ impl Stat {
             group: field(5)? as u32,
             session: field(6)? as u32,
             threads: field(20)? as u32,
+            flags: field(9)?,
             start_time: fields.get(19)?.parse().ok()?,
             virtual_size: fields.get(20)?.parse().ok()?,
             places: [26, 28, 48, 50].map(place),
