@@ -6,7 +6,8 @@ mod text;
 
 use std::process::ExitCode;
 
-use py_spy_sampler::{Patience, ProcessInfo, Snapshot, attach_patiently};
+use py_spy_profile::for_terminal;
+use py_spy_sampler::{AttachError, Options, Patience, ProcessInfo, Snapshot, attach_patiently};
 
 use crate::plan::DumpPlan;
 use crate::say;
@@ -46,9 +47,9 @@ pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
     }
     let text = if plan.json { json::render(&all)? } else { text::render(&all, say::width()) };
     say::print(text.as_bytes())?;
-    errors
-        .iter()
-        .for_each(|error| say::line(&format!("left out: {}", py_spy_profile::for_terminal(&error.to_string()))));
+    for error in &errors {
+        say::line(&format!("left out: {}", for_terminal(&error.to_string())));
+    }
     let dropped: usize = all.iter().map(|dumped| dumped.snapshot.dropped).sum();
     if dropped > 0 {
         say::line(&format!("{dropped} more threads could not be read truly and are left out"));
@@ -57,11 +58,7 @@ pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
 }
 
 /// Whoever reads what we print may be slow; the process is not to wait for that, and is left alone before.
-fn look(
-    pid: u32,
-    options: &py_spy_sampler::Options,
-    patience: Patience,
-) -> Result<(ProcessInfo, Snapshot), py_spy_sampler::AttachError> {
+fn look(pid: u32, options: &Options, patience: Patience) -> Result<(ProcessInfo, Snapshot), AttachError> {
     let mut sampler = attach_patiently(pid, options, patience, || false)?;
     let snapshot = sampler.snapshot()?;
     Ok((sampler.info().clone(), snapshot))

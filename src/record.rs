@@ -94,7 +94,9 @@ pub(crate) fn run(plan: RecordPlan) -> anyhow::Result<ExitCode> {
         reporter.summary(recorded, &control, began);
         reporter.lowered(recorded, &control, max_overhead);
         if plan.stats {
-            statistics::lines(&recorded.cost, &control, recorded.elapsed).iter().for_each(|line| reporter.line(line));
+            for line in statistics::lines(&recorded.cost, &control, recorded.elapsed) {
+                reporter.line(&line);
+            }
         }
     }
     let ended_before = session.program.as_ref().is_some_and(Program::has_ended);

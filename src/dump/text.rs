@@ -19,9 +19,9 @@ pub(super) fn render(all: &[Dumped], width: usize) -> String {
     for (index, dumped) in all.iter().enumerate() {
         if index > 0 {
             let line = "-".repeat(width);
-            text.push_str(&format!("\n{}\n", styled(LINE, line)));
+            // Writing to a `String` can not fail.
+            let _ = writeln!(text, "\n{}", styled(LINE, line));
         }
-        // Writing to a `String` can not fail.
         let _ = write(&mut text, dumped);
     }
     text

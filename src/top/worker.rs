@@ -36,7 +36,7 @@ fn work(job: Job, events: &Sender<Event>) -> Result<(), AttachError> {
         // There is no room for it on the screen.
         News::LeftOut(why) => log::warn!("left out: {why}"),
         News::TooMany(most) => {
-            log::warn!("there are more than {most} processes at one time: those beyond are left out")
+            log::warn!("there are more than {most} processes at one time: those beyond are left out");
         }
     };
     let sampled = sample(&scope, &options, Box::new(ranking), &control, &in_vain, &news)?;

@@ -79,7 +79,7 @@ fn error(message: String, hint: Option<String>, later: Later) -> AttachError {
 
 fn no_process(why: &ProcessError) -> AttachError {
     let hint = match why {
-        ProcessError::None(_) => Some("`ps -e` lists the processes that there are".to_owned()),
+        ProcessError::None(_) => Some("`py-spy ps` lists the Python processes that there are".to_owned()),
         _ => None,
     };
     error(why.to_string(), hint, Later::No)
@@ -146,7 +146,10 @@ fn not_python(target: &Target, why: &NotPython) -> AttachError {
     let (message, hint, later) = match why {
         NotPython::None => (
             format!("{what} is not a Python program: none of its mapped files is CPython"),
-            Some("if it is a launcher, give the id of the Python process that it started".to_owned()),
+            Some(
+                "if it has started a Python, --subprocesses finds that one too; `py-spy ps` lists all that there are"
+                    .to_owned(),
+            ),
             Later::Perhaps,
         ),
         NotPython::Early => (

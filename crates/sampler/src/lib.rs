@@ -28,7 +28,6 @@ pub use patience::{Patience, attach_patiently};
 pub use py_spy_target::Durations;
 pub use snapshot::{FrameSnapshot, ProcessInfo, Snapshot, ThreadSnapshot};
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 pub use survey::{Build, Surveyed, survey};
@@ -118,9 +117,9 @@ impl Sampler {
         self.options.began = Some(began);
     }
 
-    /// Takes its threads out of the count of those that exist: it has ended and others go on.
-    pub(crate) fn uncount(&mut self, control: &Control) {
-        control.threads.fetch_sub(std::mem::take(&mut self.counted), Relaxed);
+    /// How many threads of it are in [`Control::threads`]: they are taken out when it has ended and others go on.
+    pub(crate) fn counted(&self) -> u64 {
+        self.counted
     }
 
     /// What looking has cost so far.

@@ -111,7 +111,9 @@ impl<'a> Crowd<'a> {
                 if last.is_empty() {
                     return Ok(End::Exited);
                 }
-                last.into_iter().for_each(|relative| self.follow(relative, threads, sender));
+                for relative in last {
+                    self.follow(relative, threads, sender);
+                }
             }
             if let Some(end) = self.is_over()? {
                 return Ok(end);

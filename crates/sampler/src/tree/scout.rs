@@ -82,7 +82,7 @@ fn sample(sampler: &mut Sampler, candidate: &Candidate, common: &Common<'_>) -> 
     common.control.processes.fetch_sub(1, Relaxed);
     common.cost.lock().unwrap_or_else(PoisonError::into_inner).add(sampler);
     if end == End::Exited {
-        sampler.uncount(common.control);
+        common.control.threads.fetch_sub(sampler.counted(), Relaxed);
     }
     end
 }

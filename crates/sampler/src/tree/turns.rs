@@ -46,14 +46,15 @@ pub(super) fn sample(
             break;
         }
         // From here on the process is left alone.
-        let counted = *sampler.target() != turns.founder.relative.target;
-        if counted {
-            sampler.uncount(control);
-        }
+        let counted = sampler.counted();
         drop(sampler);
         control.processes.store(0, Relaxed);
         let over = options.duration.map(|duration| began + duration);
         next = turns.next(&options, control, over);
+        // Of the last one the threads stay counted.
+        if next.is_some() {
+            control.threads.fetch_sub(counted, Relaxed);
+        }
         end = match &next {
             None if control.stop.load(Relaxed) => End::Stopped,
             None if over.is_some_and(|over| over <= Instant::now()) => End::Duration,

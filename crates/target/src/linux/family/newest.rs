@@ -77,6 +77,8 @@ fn tells_the_truth(file: &File) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::print_stderr)]
+
     use super::*;
 
     #[test]
