@@ -44,8 +44,8 @@ pub(super) fn sample(
         let end = crowd.until_end(threads, &sender, &words);
         over.store(true, Relaxed);
         crowd.scouts.values().for_each(|(_, thread)| thread.unpark());
-        // Runs end within a tick when they are told to.
-        control.stop.fetch_or(end.is_ok(), Relaxed);
+        // Who is sampling, or about to, hears of it before the next tick.
+        control.stop.store(true, Relaxed);
         end
     })?;
     let elapsed = began.get().map_or(Duration::ZERO, Instant::elapsed);
