@@ -1,7 +1,7 @@
 //! What the kernel says of a process.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -197,8 +197,13 @@ impl Stat {
     }
 
     pub(super) fn read(pid: u32) -> Result<Stat, ProcessError> {
-        let text = match std::fs::read(format!("/proc/{pid}/stat")) {
-            Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+        /// Some fifty numbers and a short name.
+        const LONGEST: usize = 2048;
+        let mut text = [0; LONGEST];
+        // In one go: the kernel makes all of it anew for each read.
+        let read = File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(&mut text));
+        let text = match read {
+            Ok(length) => String::from_utf8_lossy(&text[..length]),
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
                 return Err(ProcessError::None(pid));
             }
