@@ -28,6 +28,12 @@ pub(crate) enum Verb {
     Top(TopArgs),
     /// Prints the stack of every thread once
     Dump(DumpArgs),
+    /// Lists the Python processes that can be seen
+    Ps {
+        /// Print JSON
+        #[arg(short, long)]
+        json: bool,
+    },
     /// Generates completions for a shell
     #[command(hide = true)]
     Completions {
@@ -40,9 +46,9 @@ pub(crate) enum Verb {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false, id = "target")]
 pub(crate) struct TargetArgs {
-    /// The process to look at, decimal or hexadecimal with 0x
-    #[arg(short, long, value_name = "pid")]
-    pub pid: Option<ProcessId>,
+    /// The process to look at, decimal or hexadecimal with 0x; several with commas between them or the option again
+    #[arg(short, long, value_name = "pid", value_delimiter = ',')]
+    pub pid: Vec<ProcessId>,
 
     /// Command line of a program to start, best given after --
     #[arg(value_name = "python_program", value_hint = ValueHint::CommandName)]
@@ -63,6 +69,10 @@ pub(crate) struct SamplingArgs {
     /// Also threads that are idle
     #[arg(short, long)]
     pub idle: bool,
+
+    /// Also the processes that it starts, their children and so on
+    #[arg(short, long)]
+    pub subprocesses: bool,
 
     /// Leave a started program running at the end
     #[arg(long, conflicts_with = "pid")]
@@ -167,9 +177,13 @@ pub(crate) struct TopArgs {
 /// Options of `dump`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DumpArgs {
-    /// The process to look at, decimal or hexadecimal with 0x
-    #[arg(short, long, value_name = "pid", required = true)]
-    pub pid: ProcessId,
+    /// The process to look at, decimal or hexadecimal with 0x; several with commas between them or the option again
+    #[arg(short, long, value_name = "pid", value_delimiter = ',', required = true)]
+    pub pid: Vec<ProcessId>,
+
+    /// Also the processes that it has started, their children and so on
+    #[arg(short, long)]
+    pub subprocesses: bool,
 
     #[command(flatten)]
     pub stack: StackArgs,

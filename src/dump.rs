@@ -1,25 +1,65 @@
 //! `dump`: prints the stack of every thread once.
 
+mod family;
 mod json;
 mod text;
 
 use std::process::ExitCode;
 
-use crate::attach::{Patience, attach};
+use py_spy_profile::for_terminal;
+use py_spy_sampler::{AttachError, Options, Patience, ProcessInfo, Snapshot, attach_patiently};
+
 use crate::plan::DumpPlan;
 use crate::say;
 
-/// Prints all stacks of a process.
+/// One process at one moment.
+#[derive(Debug)]
+struct Dumped {
+    info: ProcessInfo,
+    snapshot: Snapshot,
+    /// The processes that it comes from, the oldest first, as far as they were asked for too.
+    ancestors: Vec<Ancestor>,
+}
+
+/// A process that another one comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ancestor {
+    pid: u32,
+    command: String,
+}
+
+/// Prints all stacks of processes.
 pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
-    let mut sampler = attach(plan.pid, &plan.options, Patience::Running, || false)?;
-    let snapshot = sampler.snapshot()?;
-    let info = sampler.info().clone();
-    // Whoever reads us may be slow; the process is not to wait for that.
-    drop(sampler);
-    let text = if plan.json { json::render(&info, &snapshot)? } else { text::render(&info, &snapshot) };
+    let mut all = Vec::new();
+    let mut errors = Vec::new();
+    if plan.subprocesses {
+        family::dump(&plan.pids, &plan.options, &mut all, &mut errors);
+    } else {
+        for &pid in &plan.pids {
+            match look(pid, &plan.options, Patience::Running) {
+                Ok((info, snapshot)) => all.push(Dumped { info, snapshot, ancestors: Vec::new() }),
+                Err(error) => errors.push(error),
+            }
+        }
+    }
+    if all.is_empty() && !errors.is_empty() {
+        return Err(errors.swap_remove(0).into());
+    }
+    let text = if plan.json { json::render(&all)? } else { text::render(&all, say::width()) };
     say::print(text.as_bytes())?;
-    if snapshot.dropped > 0 {
-        say::line(&format!("{} more threads could not be read truly and are left out", snapshot.dropped));
+    for error in &errors {
+        say::line(&format!("left out: {}", for_terminal(&error.to_string())));
+    }
+    let dropped: usize = all.iter().map(|dumped| dumped.snapshot.dropped).sum();
+    if dropped > 0 {
+        say::line(&format!("{dropped} more threads could not be read truly and are left out"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whoever reads what we print may be slow; the process is not to wait for that, and is left alone before.
+fn look(pid: u32, options: &Options, patience: Patience) -> Result<(ProcessInfo, Snapshot), AttachError> {
+    let mut sampler = attach_patiently(pid, options, patience, || false)?;
+    let snapshot = sampler.snapshot()?;
+    Ok((sampler.info().clone(), snapshot))
 }

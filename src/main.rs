@@ -1,7 +1,6 @@
 //! `py-spy`: shows where running Python programs spend their time, without touching them.
 
 mod args;
-mod attach;
 mod child;
 mod completions;
 mod dump;
@@ -9,6 +8,7 @@ mod errors;
 mod output;
 mod plan;
 mod progress;
+mod ps;
 mod record;
 mod sampler_thread;
 mod say;
@@ -37,6 +37,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Plan::Record(plan) => record::run(plan),
         Plan::Top(plan) => top::run(&plan),
         Plan::Dump(plan) => dump::run(&plan),
+        Plan::Ps { json } => ps::run(json),
         Plan::Completions(shell) => completions::run(shell),
     }
 }

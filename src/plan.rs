@@ -8,10 +8,10 @@ use anyhow::bail;
 use clap_complete::Shell;
 use jiff::Zoned;
 use py_spy_profile::Format;
-use py_spy_sampler::{LineMode, Mode, Options};
+use py_spy_sampler::{AtOnce, LineMode, Mode, Options};
 
 use crate::args::{Args, DumpArgs, RecordArgs, SamplingArgs, StackArgs, TargetArgs, TopArgs, Verb};
-use crate::values::Rate;
+use crate::values::{ProcessId, Rate};
 
 /// What to do.
 #[derive(Debug)]
@@ -22,6 +22,11 @@ pub(crate) enum Plan {
     Top(TopPlan),
     /// Print all stacks once.
     Dump(DumpPlan),
+    /// List the Python processes.
+    Ps {
+        /// JSON instead of text.
+        json: bool,
+    },
     /// Print a shell's completions.
     Completions(Shell),
 }
@@ -29,8 +34,8 @@ pub(crate) enum Plan {
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// A running process.
-    Process(u32),
+    /// Running processes.
+    Processes(Vec<u32>),
     /// A program to start: its words.
     Command(Vec<OsString>),
 }
@@ -49,6 +54,8 @@ pub(crate) enum Destination {
 pub(crate) struct RecordPlan {
     /// What to look at.
     pub target: Target,
+    /// Which of the processes that it comes to.
+    pub at_once: AtOnce,
     /// How to sample; the duration too.
     pub options: Options,
     /// Samples a second that were asked for.
@@ -74,6 +81,8 @@ pub(crate) struct RecordPlan {
 pub(crate) struct TopPlan {
     /// What to look at.
     pub target: Target,
+    /// Which of the processes that it comes to.
+    pub at_once: AtOnce,
     /// How to sample.
     pub options: Options,
     /// Samples a second that were asked for.
@@ -87,8 +96,10 @@ pub(crate) struct TopPlan {
 /// How to print all stacks.
 #[derive(Debug)]
 pub(crate) struct DumpPlan {
-    /// The process to look at.
-    pub pid: u32,
+    /// The processes to look at.
+    pub pids: Vec<u32>,
+    /// Also those that come from them.
+    pub subprocesses: bool,
     /// How to read the stacks.
     pub options: Options,
     /// JSON instead of text.
@@ -102,6 +113,7 @@ impl Plan {
             Verb::Record(args) => Plan::Record(RecordPlan::new(args, &std::env::args_os().collect::<Vec<_>>())?),
             Verb::Top(args) => Plan::Top(TopPlan::new(args)),
             Verb::Dump(args) => Plan::Dump(DumpPlan::new(&args)),
+            Verb::Ps { json } => Plan::Ps { json },
             Verb::Completions { shell } => Plan::Completions(shell),
         })
     }
@@ -129,6 +141,7 @@ impl RecordPlan {
             None => Destination::File(default_name(&target, &Zoned::now(), format)),
         };
         Ok(RecordPlan {
+            at_once: target.at_once(args.sampling.subprocesses),
             target,
             options,
             rate: args.sampling.rate,
@@ -145,9 +158,11 @@ impl RecordPlan {
 
 impl TopPlan {
     fn new(args: TopArgs) -> TopPlan {
+        let target = Target::new(args.target);
         TopPlan {
             options: sampling(&args.sampling, &args.stack),
-            target: Target::new(args.target),
+            at_once: target.at_once(args.sampling.subprocesses),
+            target,
             rate: args.sampling.rate,
             delay: args.delay.0,
             keep_running: args.sampling.keep_running,
@@ -159,17 +174,36 @@ impl DumpPlan {
     fn new(args: &DumpArgs) -> DumpPlan {
         // A dump shows every thread.
         let options = Options { include_idle: true, ..stacks(&args.stack) };
-        DumpPlan { pid: args.pid.0, options, json: args.json }
+        DumpPlan { pids: ids(&args.pid), subprocesses: args.subprocesses, options, json: args.json }
     }
 }
 
 impl Target {
     fn new(args: TargetArgs) -> Target {
-        match args.pid {
-            Some(pid) => Target::Process(pid.0),
-            None => Target::Command(args.python_program),
+        if args.pid.is_empty() {
+            return Target::Command(args.python_program);
+        }
+        Target::Processes(ids(&args.pid))
+    }
+
+    fn at_once(&self, subprocesses: bool) -> AtOnce {
+        match self {
+            _ if subprocesses => AtOnce::Family,
+            Target::Processes(pids) if pids.len() > 1 => AtOnce::Founders,
+            _ => AtOnce::One,
         }
     }
+}
+
+/// Each once, in the order in which they were typed.
+fn ids(typed: &[ProcessId]) -> Vec<u32> {
+    let mut ids: Vec<u32> = Vec::new();
+    for &ProcessId(pid) in typed {
+        if !ids.contains(&pid) {
+            ids.push(pid);
+        }
+    }
+    ids
 }
 
 fn sampling(args: &SamplingArgs, stack: &StackArgs) -> Options {
@@ -201,7 +235,7 @@ fn is_stdout(path: &Path) -> bool {
 /// `NAME-TIME.EXTENSION`, where NAME is the program's without its folder, or the process id.
 fn default_name(target: &Target, now: &Zoned, format: Format) -> PathBuf {
     let mut name = match target {
-        Target::Process(pid) => pid.to_string().into(),
+        Target::Processes(pids) => pids.first().map_or_else(String::new, u32::to_string).into(),
         Target::Command(words) => {
             words.first().and_then(|word| Path::new(word).file_name()).unwrap_or(OsStr::new("profile")).to_owned()
         }

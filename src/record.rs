@@ -12,9 +12,8 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
-use py_spy_sampler::{Control, End};
+use py_spy_sampler::{AtOnce, Control, End, Patience, Scope};
 
-use crate::attach::Patience;
 use crate::child::Program;
 use crate::output::Output;
 use crate::plan::{RecordPlan, Target};
@@ -31,8 +30,10 @@ enum Event {
     Signal(i32),
     /// The program that we started has ended.
     ProgramEnded,
-    /// The sampler has found Python.
+    /// A process is sampled from now on.
     Attached,
+    /// There is something to be said.
+    Note(String),
     /// The last sample was taken.
     Sampled(End),
     /// The profile is written, or there was an error.
@@ -47,11 +48,11 @@ pub(crate) fn run(plan: RecordPlan) -> anyhow::Result<ExitCode> {
     let name = output.name();
     let (sender, events) = mpsc::channel();
     signals::listen(sender.clone(), Event::Signal, true).context("cannot listen to signals")?;
-    let (pid, patience, program) = match &plan.target {
-        Target::Process(pid) => (*pid, Patience::Running, None),
+    let (founders, patience, program) = match &plan.target {
+        Target::Processes(pids) => (pids.clone(), Patience::Running, None),
         Target::Command(words) => {
             let program = Program::start(words, plan.capture, sender.clone(), Event::ProgramEnded)?;
-            (program.pid(), Patience::Started, Some(program))
+            (vec![program.pid()], Patience::Started, Some(program))
         }
     };
     let watched = progress::is_watched();
@@ -62,6 +63,7 @@ pub(crate) fn run(plan: RecordPlan) -> anyhow::Result<ExitCode> {
         rate: plan.rate,
         duration: plan.options.duration,
         keep_running: plan.keep_running,
+        outlives_program: plan.at_once == AtOnce::Family,
         // The lines of a program that shares our terminal would run into the bar.
         show_progress: watched && plan.progress && (program.is_none() || plan.capture),
         reporter: &reporter,
@@ -73,8 +75,7 @@ pub(crate) fn run(plan: RecordPlan) -> anyhow::Result<ExitCode> {
     let max_overhead = plan.options.max_overhead;
     let worker = worker::spawn(
         Job {
-            pid,
-            patience,
+            scope: Scope { founders, at_once: plan.at_once, patience },
             options: plan.options,
             format: plan.format,
             title: plan.title,
@@ -93,7 +94,9 @@ pub(crate) fn run(plan: RecordPlan) -> anyhow::Result<ExitCode> {
         reporter.summary(recorded, &control, began);
         reporter.lowered(recorded, &control, max_overhead);
         if plan.stats {
-            recorded.statistics.lines(&control, recorded.elapsed).iter().for_each(|line| reporter.line(line));
+            for line in statistics::lines(&recorded.cost, &control, recorded.elapsed) {
+                reporter.line(&line);
+            }
         }
     }
     let ended_before = session.program.as_ref().is_some_and(Program::has_ended);

@@ -1,6 +1,6 @@
 //! Words to the user. A closed pipe at the other end is no reason to panic, as `print!` and `eprintln!` would.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use crate::errors::cannot_print;
 
@@ -8,6 +8,12 @@ use crate::errors::cannot_print;
 pub(crate) fn print(text: &[u8]) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();
     out.write_all(text).and_then(|()| out.flush()).map_err(|error| cannot_print(&error))
+}
+
+/// How many characters a line of standard output has room for; 80 if that is no terminal.
+pub(crate) fn width() -> usize {
+    let terminal = std::io::stdout().is_terminal();
+    crossterm::terminal::size().ok().filter(|_| terminal).map_or(80, |(width, _)| width.into())
 }
 
 /// Writes a line to standard error, where messages go. There is nothing to be done when nobody listens.

@@ -17,10 +17,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver};
 
 use anyhow::{Context, anyhow};
-use py_spy_sampler::{Control, End, ProcessInfo};
+use py_spy_sampler::{AtOnce, Control, End, Patience, ProcessInfo, Scope};
 use py_spy_target::Target as Process;
 
-use crate::attach::Patience;
 use crate::child::{self, Program};
 use crate::errors::Hinted;
 use crate::plan::{Target, TopPlan};
@@ -36,7 +35,7 @@ enum Event {
     Signal,
     /// The program that we started has ended.
     ProgramEnded,
-    /// The sampler has found Python.
+    /// A process is sampled from now on.
     Attached(ProcessInfo),
     /// The terminal has something to say.
     Input(terminal::Input),
@@ -58,11 +57,11 @@ pub(crate) fn run(plan: &TopPlan) -> anyhow::Result<ExitCode> {
     }
     let (sender, events) = mpsc::channel();
     signals::listen(sender.clone(), |_| Event::Signal, false).context("cannot listen to signals")?;
-    let (pid, patience, program) = match &plan.target {
-        Target::Process(pid) => (*pid, Patience::Running, None),
+    let (founders, patience, program) = match &plan.target {
+        Target::Processes(pids) => (pids.clone(), Patience::Running, None),
         Target::Command(words) => {
             let program = Program::start(words, true, sender.clone(), Event::ProgramEnded)?;
-            (program.pid(), Patience::Started, Some(program))
+            (vec![program.pid()], Patience::Started, Some(program))
         }
     };
     let mut session = Session {
@@ -70,6 +69,7 @@ pub(crate) fn run(plan: &TopPlan) -> anyhow::Result<ExitCode> {
         interval: plan.rate.interval(),
         control: Arc::new(Control::default()),
         gone: Arc::new(AtomicBool::new(false)),
+        follows: plan.at_once == AtOnce::Family,
         ranking: ranking::Shared::default(),
         program,
         events: sender.clone(),
@@ -79,8 +79,7 @@ pub(crate) fn run(plan: &TopPlan) -> anyhow::Result<ExitCode> {
     };
     let worker = worker::spawn(
         Job {
-            pid,
-            patience,
+            scope: Scope { founders: founders.clone(), at_once: plan.at_once, patience },
             options: plan.options.clone(),
             ranking: session.ranking.clone(),
             control: Arc::clone(&session.control),
@@ -98,7 +97,7 @@ pub(crate) fn run(plan: &TopPlan) -> anyhow::Result<ExitCode> {
         sampled?;
         say::print(last.unwrap_or_default().as_bytes())
     });
-    conclude(session, &events, plan.keep_running, pid, result)
+    conclude(session, &events, plan.keep_running, &founders, result)
 }
 
 /// Sees to the program that we started, and finds the exit code.
@@ -106,7 +105,7 @@ fn conclude(
     mut session: Session,
     events: &Receiver<Event>,
     keep_running: bool,
-    pid: u32,
+    founders: &[u32],
     result: anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     let ended_before = session.program.as_ref().is_some_and(Program::has_ended);
@@ -119,8 +118,11 @@ fn conclude(
         session.until_program_ended(events);
     }
     if exited {
-        let end = if Process::find(pid).is_ok() { "became another program" } else { "ended" };
-        say::print(format!("\nprocess {pid} {end}\n").as_bytes())?;
+        say::print(b"\n")?;
+        for &pid in founders {
+            let end = if Process::find(pid).is_ok() { "became another program" } else { "ended" };
+            say::print(format!("process {pid} {end}\n").as_bytes())?;
+        }
     }
     let Some(mut program) = session.program else {
         return result.map(|()| ExitCode::SUCCESS);

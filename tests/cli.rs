@@ -96,6 +96,7 @@ fn help() {
         ("help_record", &["record", "--help"]),
         ("help_top", &["top", "--help"]),
         ("help_dump", &["dump", "--help"]),
+        ("help_ps", &["ps", "--help"]),
     ] {
         insta::assert_snapshot!(name, stdout(&run(words)));
     }
@@ -103,7 +104,9 @@ fn help() {
 
 #[test]
 fn verbs_can_be_shortened() {
-    for (short, verb) in [("r", "record"), ("rec", "record"), ("t", "top"), ("d", "dump"), ("c", "completions")] {
+    for (short, verb) in
+        [("r", "record"), ("rec", "record"), ("t", "top"), ("d", "dump"), ("p", "ps"), ("c", "completions")]
+    {
         assert_eq!(stdout(&run(&[short, "--help"])), stdout(&run(&[verb, "--help"])), "{short}");
     }
 }

@@ -1,7 +1,11 @@
 //! A dump as JSON, with the keys and the order of py-spy.
 
-use py_spy_sampler::{FrameSnapshot, ProcessInfo, Snapshot, ThreadSnapshot};
+use std::borrow::Cow;
+
+use py_spy_sampler::{FrameSnapshot, ThreadSnapshot};
 use serde::Serialize;
+
+use super::Dumped;
 
 /// Stands for a value that is not read yet: always `null`.
 type Absent = Option<()>;
@@ -16,7 +20,15 @@ struct Thread<'a> {
     active: bool,
     owns_gil: bool,
     frames: Vec<Frame<'a>>,
-    process_info: Absent,
+    process_info: Option<Process<'a>>,
+}
+
+/// A process that comes from another one that is shown, and what it comes from.
+#[derive(Debug, Clone, Serialize)]
+struct Process<'a> {
+    pid: u32,
+    command_line: Cow<'a, str>,
+    parent: Option<Box<Process<'a>>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -32,7 +44,7 @@ struct Frame<'a> {
 }
 
 impl<'a> Thread<'a> {
-    fn new(pid: u32, thread: &'a ThreadSnapshot) -> Thread<'a> {
+    fn new(pid: u32, thread: &'a ThreadSnapshot, process_info: Option<Process<'a>>) -> Thread<'a> {
         Thread {
             pid,
             thread_id: thread.thread_id,
@@ -41,7 +53,7 @@ impl<'a> Thread<'a> {
             active: thread.active,
             owns_gil: thread.owns_gil,
             frames: thread.frames.iter().map(Frame::new).collect(),
-            process_info: None,
+            process_info,
         }
     }
 }
@@ -62,8 +74,22 @@ impl<'a> Frame<'a> {
 }
 
 /// The newest thread comes first, as in the interpreter's own list.
-pub(super) fn render(info: &ProcessInfo, snapshot: &Snapshot) -> serde_json::Result<String> {
-    let threads: Vec<_> = snapshot.threads.iter().rev().map(|thread| Thread::new(info.pid, thread)).collect();
+pub(super) fn render(all: &[Dumped]) -> serde_json::Result<String> {
+    let mut threads = Vec::new();
+    for dumped in all {
+        let Dumped { info, snapshot, ancestors } = dumped;
+        let above = ancestors.iter().fold(None, |parent, ancestor| {
+            let command_line = Cow::Borrowed(ancestor.command.as_str());
+            Some(Box::new(Process { pid: ancestor.pid, command_line, parent }))
+        });
+        // As with py-spy, without children nothing is said of processes.
+        let process = above.map(|parent| Process {
+            pid: info.pid,
+            command_line: Cow::Owned(info.command.join(" ")),
+            parent: Some(parent),
+        });
+        threads.extend(snapshot.threads.iter().rev().map(|thread| Thread::new(info.pid, thread, process.clone())));
+    }
     Ok(serde_json::to_string_pretty(&threads)? + "\n")
 }
 
@@ -75,8 +101,7 @@ mod tests {
 
     #[test]
     fn keys_and_order() {
-        let (info, snapshot) = super::super::text::tests::example();
-        let text = render(&info, &snapshot).unwrap();
+        let text = render(&[super::super::text::tests::example()]).unwrap();
         let expected = r#"[
   {
     "pid": 12210,

@@ -4,7 +4,9 @@ use std::fmt::{self, Display, Write};
 
 use anstyle::{AnsiColor, Style};
 use py_spy_profile::for_terminal;
-use py_spy_sampler::{FrameSnapshot, ProcessInfo, Snapshot, ThreadSnapshot};
+use py_spy_sampler::{FrameSnapshot, ThreadSnapshot};
+
+use super::Dumped;
 
 const ID: Style = AnsiColor::Yellow.on_default().bold();
 const FUNCTION: Style = AnsiColor::Green.on_default();
@@ -12,16 +14,25 @@ const FILE: Style = AnsiColor::Cyan.on_default();
 const LINE: Style = Style::new().dimmed();
 
 /// With colours; whoever prints it takes them out where they are not wanted.
-pub(super) fn render(info: &ProcessInfo, snapshot: &Snapshot) -> String {
+pub(super) fn render(all: &[Dumped], width: usize) -> String {
     let mut text = String::new();
-    // Writing to a `String` can not fail.
-    let _ = write(&mut text, info, snapshot);
+    for (index, dumped) in all.iter().enumerate() {
+        if index > 0 {
+            let line = "-".repeat(width);
+            // Writing to a `String` can not fail.
+            let _ = writeln!(text, "\n{}", styled(LINE, line));
+        }
+        let _ = write(&mut text, dumped);
+    }
     text
 }
 
-fn write(out: &mut String, info: &ProcessInfo, snapshot: &Snapshot) -> fmt::Result {
+fn write(out: &mut String, Dumped { info, snapshot, ancestors }: &Dumped) -> fmt::Result {
     writeln!(out, "Process {}: {}", styled(ID, info.pid), for_terminal(&info.command.join(" ")))?;
     writeln!(out, "Python v{} ({})", for_terminal(&info.version), for_terminal(&info.executable))?;
+    if let Some(parent) = ancestors.last() {
+        writeln!(out, "Parent Process {}: {}", styled(ID, parent.pid), for_terminal(&parent.command))?;
+    }
     writeln!(out)?;
     snapshot.threads.iter().try_for_each(|thread| write_thread(out, thread))
 }
@@ -58,10 +69,25 @@ fn styled(style: Style, text: impl Display) -> impl Display {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use py_spy_sampler::{ProcessInfo, Snapshot};
+
+    use super::super::Ancestor;
     use super::*;
 
+    #[test]
+    fn children_name_their_parents_below_a_line() {
+        let mut child = example();
+        child.ancestors =
+            [(1, "sh"), (7, "a\nb")].map(|(pid, command)| Ancestor { pid, command: command.into() }).into();
+        child.snapshot.threads.clear();
+        let text = render(&[child, example()], 5);
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        let expected = "Process 12210: python t.py a\\nb\nPython v3.11.7 (/usr/bin/python3.11)\nParent Process 7: a\\nb\n\n\n-----\nProcess";
+        assert!(plain.starts_with(expected), "{plain}");
+    }
+
     /// Two threads, of which the first has two frames.
-    pub(in super::super) fn example() -> (ProcessInfo, Snapshot) {
+    pub(in super::super) fn example() -> Dumped {
         let info = ProcessInfo {
             pid: 12210,
             command: vec!["python".into(), "t.py".into(), "a\nb".into()],
@@ -99,13 +125,13 @@ pub(super) mod tests {
             owns_gil: false,
             frames: Vec::new(),
         };
-        (info, Snapshot { threads: vec![main, other], dropped: 0 })
+        let snapshot = Snapshot { threads: vec![main, other], dropped: 0 };
+        Dumped { info, snapshot, ancestors: Vec::new() }
     }
 
     #[test]
     fn the_form_is_that_of_py_spy() {
-        let (info, snapshot) = example();
-        let plain = anstream::adapter::strip_str(&render(&info, &snapshot)).to_string();
+        let plain = anstream::adapter::strip_str(&render(&[example()], 80)).to_string();
         let expected = r#"Process 12210: python t.py a\nb
 Python v3.11.7 (/usr/bin/python3.11)
 

@@ -21,7 +21,7 @@ fn at(offset: i8) -> Zoned {
 fn default_names_have_the_base_name_the_time_and_the_extension() {
     let command = |word: &str| Target::Command(vec![word.into(), "x.py".into()]);
     for (target, format, expected) in [
-        (Target::Process(28911), Format::Raw, "28911-2026-11-21T19-30-05+0000.txt"),
+        (Target::Processes(vec![28911]), Format::Raw, "28911-2026-11-21T19-30-05+0000.txt"),
         (command("python"), Format::Flamegraph, "python-2026-11-21T19-30-05+0000.svg"),
         (command("/opt/venv/bin/python3.12"), Format::Speedscope, "python3.12-2026-11-21T19-30-05+0000.json"),
         (command("./app"), Format::Chrometrace, "app-2026-11-21T19-30-05+0000.json"),
@@ -29,16 +29,17 @@ fn default_names_have_the_base_name_the_time_and_the_extension() {
     ] {
         assert_eq!(default_name(&target, &at(0), format), Path::new(expected));
     }
-    let away = default_name(&Target::Process(1), &at(-5), Format::Raw);
+    let away = default_name(&Target::Processes(vec![1]), &at(-5), Format::Raw);
     assert_eq!(away, Path::new("1-2026-11-21T19-30-05-0500.txt"));
 }
 
 #[test]
 fn defaults_are_those_of_py_spy() {
     let plan = record(&["--pid", "0x10"]).unwrap();
-    assert_eq!(plan.target, Target::Process(16));
+    assert_eq!(plan.target, Target::Processes(vec![16]));
     assert_eq!(plan.format, Format::Flamegraph);
     assert_eq!(plan.title, "py-spy record --pid 0x10");
+    assert_eq!(plan.at_once, AtOnce::One);
     assert!(plan.progress && !plan.capture && !plan.keep_running);
     let options = plan.options;
     assert_eq!(options.interval, Duration::from_millis(10));
@@ -61,6 +62,22 @@ fn every_option_arrives() {
     assert_eq!((options.mode, options.lines), (Mode::Nonblocking, LineMode::First));
     assert!(options.gil_only && options.include_idle && options.thread_frames);
     assert!(options.full_filenames && options.full_stack);
+}
+
+#[test]
+fn what_is_looked_at_at_one_time() {
+    for (words, at_once, pids) in [
+        (&["-p1", "-p", "0x2"][..], AtOnce::Founders, [1, 2].as_slice()),
+        (&["-p1,2,1"], AtOnce::Founders, &[1, 2]),
+        (&["-p7,7"], AtOnce::One, &[7]),
+        (&["-s", "-p1"], AtOnce::Family, &[1]),
+        (&["--subprocesses", "-p1", "-p2"], AtOnce::Family, &[1, 2]),
+    ] {
+        let plan = record(words).unwrap();
+        assert_eq!((plan.at_once, plan.target), (at_once, Target::Processes(pids.to_vec())), "{words:?}");
+    }
+    assert_eq!(record(&["--", "a"]).unwrap().at_once, AtOnce::One);
+    assert_eq!(record(&["-s", "--", "a"]).unwrap().at_once, AtOnce::Family);
 }
 
 #[test]

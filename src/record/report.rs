@@ -90,12 +90,18 @@ impl Reporter {
 struct Outcome {
     elapsed: Duration,
     threads: usize,
+    processes: usize,
     mode: Mode,
 }
 
 impl Outcome {
     fn of(recorded: &Recorded) -> Outcome {
-        Outcome { elapsed: recorded.elapsed, threads: recorded.threads, mode: recorded.mode }
+        Outcome {
+            elapsed: recorded.elapsed,
+            threads: recorded.threads,
+            processes: recorded.processes,
+            mode: recorded.cost.mode,
+        }
     }
 }
 
@@ -123,6 +129,10 @@ fn summary(outcome: &Outcome, control: &Control, used: Duration, since: Duration
     let rate = ticks as f64 / seconds.max(f64::MIN_POSITIVE);
     let share = 100.0 * used.as_secs_f64() / since.as_secs_f64().max(f64::MIN_POSITIVE);
     let threads = outcome.threads;
+    let of_processes = match outcome.processes {
+        0 | 1 => String::new(),
+        many => format!(" in {many} processes"),
+    };
     let moving = match outcome.mode {
         Mode::Stop => String::new(),
         Mode::Nonblocking => {
@@ -131,7 +141,7 @@ fn summary(outcome: &Outcome, control: &Control, used: Duration, since: Duration
         }
     };
     format!(
-        "{samples} sample{} of {threads} thread{} in {seconds:.2}s, {rate:.1} looks a second, {missed} missed, \
+        "{samples} sample{} of {threads} thread{}{of_processes} in {seconds:.2}s, {rate:.1} looks a second, {missed} missed, \
          {dropped} dropped{moving}; py-spy used {share:.1}% of one CPU",
         plural(samples),
         plural(threads as u64),
@@ -162,11 +172,14 @@ mod tests {
         {
             count.store(value, Ordering::Relaxed);
         }
-        let outcome = |mode| Outcome { elapsed: Duration::from_secs(2), threads: 3, mode };
+        let outcome = |mode| Outcome { elapsed: Duration::from_secs(2), threads: 3, processes: 1, mode };
         assert_eq!(
             summary(&outcome(Mode::Stop), &control, Duration::from_millis(5), Duration::from_secs(2)),
             "300 samples of 3 threads in 2.00s, 99.5 looks a second, 2 missed, 1 dropped; py-spy used 0.2% of one CPU"
         );
+        let many = Outcome { processes: 2, ..outcome(Mode::Stop) };
+        let many = summary(&many, &control, Duration::ZERO, Duration::from_secs(2));
+        assert!(many.starts_with("300 samples of 3 threads in 2 processes in 2.00s, "), "{many}");
         control.moving.store(30, Ordering::Relaxed);
         let nonblocking = summary(&outcome(Mode::Nonblocking), &control, Duration::ZERO, Duration::from_secs(2));
         assert!(nonblocking.contains("1 dropped, 10.0% end in (moving);"), "{nonblocking}");

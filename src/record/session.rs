@@ -37,6 +37,8 @@ pub(super) struct Session<'a> {
     pub(super) rate: Rate,
     pub(super) duration: Option<Duration>,
     pub(super) keep_running: bool,
+    /// It goes on with what the program has started when the program has ended.
+    pub(super) outlives_program: bool,
     pub(super) show_progress: bool,
     pub(super) reporter: &'a Reporter,
     pub(super) control: Arc<Control>,
@@ -99,6 +101,7 @@ impl Session<'_> {
             Ok(Event::Signal(signal)) => self.on_signal(signal),
             Ok(Event::ProgramEnded) => self.on_program_ended(),
             Ok(Event::Attached) => self.on_attached(),
+            Ok(Event::Note(text)) => self.reporter.line(&text),
             Ok(Event::Sampled(end)) => self.on_sampled(end),
             Ok(Event::Done) => self.on_done(),
             Err(RecvTimeoutError::Timeout) => {}
@@ -128,7 +131,9 @@ impl Session<'_> {
     }
 
     fn on_attached(&mut self) {
-        self.state.attached = true;
+        if std::mem::replace(&mut self.state.attached, true) {
+            return;
+        }
         self.reporter.sampling(self.rate, self.duration);
         if self.show_progress {
             self.state.progress = Some(Progress::start(self.duration));
@@ -140,7 +145,7 @@ impl Session<'_> {
         self.control.pause.store(true, Ordering::Relaxed);
         let began = Instant::now();
         let samples = self.state.attached && !self.state.sampled;
-        while samples && !self.control.paused.load(Ordering::Relaxed) && began.elapsed() < SUSPEND_WITHIN {
+        while samples && !self.control.all_paused() && began.elapsed() < SUSPEND_WITHIN {
             std::thread::sleep(Duration::from_millis(1));
         }
         signals::stop_ourselves();
@@ -179,9 +184,12 @@ impl Session<'_> {
             program.note_end();
         }
         self.state.interrupt_ends = None;
-        self.state.why.get_or_insert(Why::Exited);
         self.gone.store(true, Ordering::Relaxed);
-        self.stop();
+        // Who presses Control-C means all of it.
+        if !self.outlives_program || self.state.why.is_some() {
+            self.state.why.get_or_insert(Why::Exited);
+            self.stop();
+        }
     }
 
     fn on_sampled(&mut self, end: End) {

@@ -4,23 +4,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::bail;
-use py_spy_profile::{About, Format, Nanos, Tables, new_sink};
-use py_spy_sampler::{Control, End, LineMode, Mode, Options};
+use py_spy_profile::{About, Format, Nanos, new_sink};
+use py_spy_sampler::{AtOnce, Control, Cost, End, LineMode, News, Options, Sampled, Scope, sample};
+use rustc_hash::FxHashSet;
 
 use super::Event;
-use super::statistics::Statistics;
-use crate::attach::{Patience, attach};
 use crate::output::Output;
 use crate::sampler_thread::{self, send};
 
 /// What to record.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) pid: u32,
-    pub(super) patience: Patience,
+    pub(super) scope: Scope,
     pub(super) options: Options,
     pub(super) format: Format,
     pub(super) title: String,
@@ -35,9 +33,10 @@ pub(super) struct Job {
 pub(super) struct Recorded {
     pub(super) elapsed: Duration,
     pub(super) threads: usize,
-    /// How samples were taken.
-    pub(super) mode: Mode,
-    pub(super) statistics: Statistics,
+    /// Processes that were sampled.
+    pub(super) processes: usize,
+    /// What it took.
+    pub(super) cost: Cost,
 }
 
 /// Starts the thread. It sends [`Event::Done`] last, whatever happens.
@@ -46,29 +45,39 @@ pub(super) fn spawn(job: Job, events: Sender<Event>) -> std::io::Result<JoinHand
 }
 
 fn work(job: Job, events: &Sender<Event>) -> anyhow::Result<Recorded> {
-    let Job { pid, patience, options, format, title, output, control, gone } = job;
+    let Job { scope, options, format, title, output, control, gone } = job;
     let in_vain = || gone.load(Ordering::Relaxed) || control.stop.load(Ordering::Relaxed);
-    let mut sampler = attach(pid, &options, patience, in_vain)?;
-    let process = (pid, sampler.info().command.join(" "));
-    send(events, Event::Attached);
-
-    let mut tables = Tables::new();
-    let mut sink = new_sink(format);
-    let began = Instant::now();
-    let end = sampler.run(&mut tables, &mut *sink, &control);
-    let elapsed = began.elapsed();
-    let (mode, statistics) = (sampler.mode(), Statistics::of(&sampler));
-    // From here on the process is left alone.
-    drop(sampler);
+    // Each process's thread tells of it.
+    let news = |news: News<'_>| {
+        send(
+            events,
+            match news {
+                News::Attached(_) => Event::Attached,
+                News::LeftOut(why) => Event::Note(format!("left out: {why}")),
+                News::TooMany(most) => {
+                    Event::Note(format!("there are more than {most} processes at one time: those beyond are left out"))
+                }
+            },
+        );
+    };
+    let sampled = sample(&scope, &options, new_sink(format), &control, &in_vain, &news)?;
+    let Sampled { tables, sink, end, elapsed, cost, mut processes } = sampled;
+    // From here on all processes are left alone.
     send(events, Event::Sampled(end));
 
+    // Of one that became another program the last command line is shown.
+    processes.reverse();
+    let mut seen = FxHashSet::default();
+    processes.retain(|(pid, _)| seen.insert(*pid));
+    processes.reverse();
+    let count = processes.len();
     let about = About {
         title,
         exporter: concat!("py-spy@", env!("CARGO_PKG_VERSION")).to_owned(),
         interval: nanos(options.interval),
         duration: nanos(elapsed),
-        processes: vec![process],
-        many_processes: false,
+        processes,
+        many_processes: scope.at_once != AtOnce::One,
         lines: options.lines != LineMode::None,
     };
     output.complete(|out| sink.finish(&tables, &about, out))?;
@@ -77,7 +86,7 @@ fn work(job: Job, events: &Sender<Event>) -> anyhow::Result<Recorded> {
     }
     // Threads that never ran are in no sample, and those of a process that has ended are no longer counted.
     let threads = tables.threads().count().max(control.threads.load(Ordering::Relaxed) as usize);
-    Ok(Recorded { elapsed, threads, mode, statistics })
+    Ok(Recorded { elapsed, threads, processes: count, cost })
 }
 
 fn nanos(duration: Duration) -> Nanos {

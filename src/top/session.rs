@@ -43,6 +43,8 @@ pub(super) struct Session {
     pub(super) interval: Duration,
     pub(super) control: Arc<Control>,
     pub(super) gone: Arc<AtomicBool>,
+    /// It is about what the program starts too, and goes on when that goes on.
+    pub(super) follows: bool,
     pub(super) ranking: Shared,
     pub(super) program: Option<Program>,
     pub(super) events: Sender<Event>,
@@ -106,7 +108,9 @@ impl Session {
             Ok(Event::ProgramEnded) => {
                 self.program.iter_mut().for_each(Program::note_end);
                 self.gone.store(true, Ordering::Relaxed);
-                self.stop(Why::Exited);
+                if !self.follows {
+                    self.stop(Why::Exited);
+                }
             }
             Ok(Event::Sampled(end)) => self.on_sampled(end),
             // The senders are gone only when nothing can happen any more.
@@ -121,11 +125,12 @@ impl Session {
     }
 
     fn on_attached(&mut self, info: &ProcessInfo) -> anyhow::Result<()> {
-        if self.why.is_some() {
+        if self.why.is_some() || self.live.is_some() {
             return Ok(());
         }
         let command = info.command.join(" ");
-        let state = State::new(for_terminal(&command).into_owned(), for_terminal(&info.version).into_owned());
+        let mut state = State::new(for_terminal(&command).into_owned(), for_terminal(&info.version).into_owned());
+        state.follows = self.follows;
         let screen = Screen::enter().context("cannot use the terminal")?;
         let began = Instant::now();
         let early = EARLY.iter().rev().filter_map(|&samples| began.checked_add(self.interval.saturating_mul(samples)));

@@ -70,6 +70,7 @@ pub(super) struct Counters {
     pub missed: u64,
     pub dropped: u64,
     pub threads: u64,
+    pub processes: u64,
     pub active: u64,
     pub gil_held: u64,
 }
@@ -78,10 +79,12 @@ impl Counters {
     /// The counters as they are now.
     pub(super) fn of(control: &Control) -> Counters {
         Counters {
-            ticks: control.ticks.load(Relaxed),
+            // Of several processes that are looked at at one instant each has its share of it.
+            ticks: control.instants.load(Relaxed),
             missed: control.missed.load(Relaxed),
             dropped: control.dropped.load(Relaxed),
             threads: control.threads.load(Relaxed),
+            processes: control.processes.load(Relaxed),
             active: control.active.load(Relaxed),
             gil_held: control.gil_held.load(Relaxed),
         }
@@ -94,6 +97,7 @@ impl Counters {
             missed: self.missed.saturating_sub(earlier.missed),
             dropped: self.dropped.saturating_sub(earlier.dropped),
             threads: self.threads,
+            processes: self.processes,
             active: self.active.saturating_sub(earlier.active),
             gil_held: self.gil_held.saturating_sub(earlier.gil_held),
         }
@@ -105,6 +109,8 @@ impl Counters {
 pub(super) struct State {
     command: String,
     version: String,
+    /// It is about what the program starts too.
+    pub(super) follows: bool,
     grouping: Grouping,
     sort: Column,
     help: bool,
@@ -124,6 +130,7 @@ impl State {
         State {
             command,
             version,
+            follows: false,
             grouping: Grouping::Function,
             sort: Column::OwnTime,
             help: false,

@@ -90,24 +90,24 @@ fn header(state: &State, width: u16) -> Vec<Line<'_>> {
         }
     }
     let percent = |count| bold(format!("{:.2}%", share(count, period.ticks)));
-    vec![
-        origin(state, width),
-        Line::from(samples),
-        Line::from_iter([
-            Span::raw("GIL: "),
-            percent(period.gil_held),
-            Span::raw(", Active: "),
-            percent(period.active),
-            Span::raw(", Threads: "),
-            bold(period.threads.to_string()),
-        ]),
-        Line::default(),
-    ]
+    let mut load = vec![
+        Span::raw("GIL: "),
+        percent(period.gil_held),
+        Span::raw(", Active: "),
+        percent(period.active),
+        Span::raw(", Threads: "),
+        bold(period.threads.to_string()),
+    ];
+    if state.follows || period.processes > 1 {
+        load.extend([Span::raw(", Processes "), bold(period.processes.to_string())]);
+    }
+    vec![origin(state, width), Line::from(samples), Line::from(load), Line::default()]
 }
 
 /// What is shown. Of a long command line the end is left out, so that the version is seen.
 fn origin(state: &State, width: u16) -> Line<'_> {
-    let (before, after) = ("Collecting samples from '", format!("' (python v{})", state.version()));
+    let others = if state.follows { " and subprocesses" } else { "" };
+    let (before, after) = ("Collecting samples from '", format!("' (python v{}){others}", state.version()));
     let room = usize::from(width).saturating_sub(before.len() + after.len());
     let mut command = Cow::Borrowed(state.command());
     if Span::raw(&*command).width() > room {

@@ -6,19 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 
-use py_spy_profile::Tables;
-use py_spy_sampler::{AttachError, Control, Options};
+use py_spy_sampler::{AttachError, Control, News, Options, Scope, sample};
 
 use super::Event;
 use super::ranking::Shared;
-use crate::attach::{Patience, attach};
 use crate::sampler_thread::{self, send};
 
 /// What to sample.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) pid: u32,
-    pub(super) patience: Patience,
+    pub(super) scope: Scope,
     pub(super) options: Options,
     pub(super) ranking: Shared,
     pub(super) control: Arc<Control>,
@@ -32,13 +29,17 @@ pub(super) fn spawn(job: Job, events: Sender<Event>) -> io::Result<JoinHandle<Re
 }
 
 fn work(job: Job, events: &Sender<Event>) -> Result<(), AttachError> {
-    let Job { pid, patience, options, mut ranking, control, gone } = job;
+    let Job { scope, options, ranking, control, gone } = job;
     let in_vain = || gone.load(Ordering::Relaxed) || control.stop.load(Ordering::Relaxed);
-    let mut sampler = attach(pid, &options, patience, in_vain)?;
-    send(events, Event::Attached(sampler.info().clone()));
-    let end = sampler.run(&mut Tables::new(), &mut ranking, &control);
-    // From here on the process is left alone.
-    drop(sampler);
-    send(events, Event::Sampled(end));
+    let news = |news: News<'_>| match news {
+        News::Attached(info) => send(events, Event::Attached(info.clone())),
+        // There is no room for it on the screen.
+        News::LeftOut(why) => log::warn!("left out: {why}"),
+        News::TooMany(most) => {
+            log::warn!("there are more than {most} processes at one time: those beyond are left out");
+        }
+    };
+    let sampled = sample(&scope, &options, Box::new(ranking), &control, &in_vain, &news)?;
+    send(events, Event::Sampled(sampled.end));
     Ok(())
 }

@@ -65,6 +65,14 @@ impl Profiler {
         self.wait_for_looks(10);
     }
 
+    /// Waits until it samples what its target has become.
+    pub(crate) fn wait_until_it_samples_again(&mut self) {
+        while self.said().matches("] CPython 3.").count() < 2 {
+            self.must_run();
+        }
+        self.wait_for_looks(10);
+    }
+
     /// Waits until the thread that samples was put on a CPU so many more times: at most that many samples.
     pub(crate) fn wait_for_looks(&mut self, count: u64) {
         let before = self.sampler_runs();

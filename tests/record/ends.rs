@@ -78,12 +78,16 @@ fn a_target_that_ends_in_the_middle_leaves_a_profile() {
 }
 
 #[test]
-fn a_target_that_becomes_another_program_leaves_a_profile() {
+fn a_target_that_becomes_another_program_is_sampled_on() {
     for interpreter in one_of_each_series_that_runs("counting") {
         for mode in [&[][..], &["--nonblocking"]] {
             let mut program = counting(interpreter);
-            record_until(interpreter, mode, &mut program, |program, _| program.tell("exec\n"));
-            assert_eq!(program.line(), "other", "{interpreter}");
+            let messages = record_until(interpreter, mode, &mut program, |program, recorder| {
+                program.tell("exec\n");
+                assert_eq!(program.line(), "other", "{interpreter}");
+                recorder.signal(Signal::SIGINT);
+            });
+            assert!(messages.contains("Stopped sampling because Control-C pressed"), "{interpreter}: {messages}");
             program.is_unharmed();
         }
     }

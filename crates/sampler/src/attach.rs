@@ -1,10 +1,12 @@
 //! Finding CPython in a process, and saying why when it can not be done.
 
+use std::sync::Arc;
+
 use py_spy_address_space::{Fault, FaultKind, Image, modules};
 use py_spy_python::{Binary, NotPython, Python, find};
 use py_spy_target::{Live, Permission, ProcessError, Target};
 
-use crate::{AttachError, Later};
+use crate::{AttachError, Later, images};
 
 /// The symbols by which CPython is found, and the section that holds the first of them where there is no symbol.
 const RUNTIME: &str = "_PyRuntime";
@@ -40,7 +42,9 @@ pub(crate) fn attach(pid: u32) -> Result<(Target, Live, Python), AttachError> {
 /// The mapped files that may be CPython: those named so first, all others only when there are none.
 fn binaries(target: &Target, modules: &[py_spy_address_space::Module]) -> Vec<Binary> {
     let exe = target.executable().unwrap_or_default();
-    let named = |path: &str| path.rsplit('/').next().is_some_and(|name| name.contains("python"));
+    // Its extension modules have names like `math.cpython-311-x86_64-linux-gnu.so`.
+    let named =
+        |path: &str| path.rsplit('/').next().is_some_and(|name| name.contains("python") && !name.contains(".cpython-"));
     let (likely, other): (Vec<_>, Vec<_>) =
         modules.iter().partition(|module| named(&module.path) || exe.as_os_str() == module.path.as_str());
     for group in [likely, other] {
@@ -52,11 +56,11 @@ fn binaries(target: &Target, modules: &[py_spy_address_space::Module]) -> Vec<Bi
     Vec::new()
 }
 
-fn image(target: &Target, module: &py_spy_address_space::Module, symbols: &[&str]) -> Option<Image> {
+fn image(target: &Target, module: &py_spy_address_space::Module, symbols: &[&str]) -> Option<Arc<Image>> {
     target
         .open_module(module)
         .map_err(|why| why.to_string())
-        .and_then(|file| Image::read(file, symbols).map_err(|why| why.to_string()))
+        .and_then(|file| images::read(file, symbols))
         .inspect_err(|why| log::info!("{}: {why}", module.path))
         .ok()
 }
@@ -106,7 +110,7 @@ fn error(message: String, hint: Option<String>, later: Later) -> AttachError {
 
 fn no_process(why: &ProcessError) -> AttachError {
     let hint = match why {
-        ProcessError::None(_) => Some("`ps -e` lists the processes that there are".to_owned()),
+        ProcessError::None(_) => Some("`py-spy ps` lists the Python processes that there are".to_owned()),
         _ => None,
     };
     error(why.to_string(), hint, Later::No)
@@ -173,7 +177,10 @@ fn not_python(target: &Target, why: &NotPython) -> AttachError {
     let (message, hint, later) = match why {
         NotPython::None => (
             format!("{what} is not a Python program: none of its mapped files is CPython"),
-            Some("if it is a launcher, give the id of the Python process that it started".to_owned()),
+            Some(
+                "if it has started a Python, --subprocesses finds that one too; `py-spy ps` lists all that there are"
+                    .to_owned(),
+            ),
             Later::Perhaps,
         ),
         NotPython::Early => (

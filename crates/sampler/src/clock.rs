@@ -34,11 +34,18 @@ pub(crate) struct Slot {
 
 impl Clock {
     /// Starts now.
-    pub(crate) fn start(interval: Duration) -> Clock {
-        let start = Instant::now();
+    #[cfg(test)]
+    fn start(interval: Duration) -> Clock {
+        Clock::since(Instant::now(), interval)
+    }
+
+    /// Counts its slots from an instant. Those that have passed are not missed: nobody was there.
+    pub(crate) fn since(start: Instant, interval: Duration) -> Clock {
         // Any seed does; two runs should differ.
         let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), start) | 1;
-        Clock { start, interval: interval.max(Duration::from_nanos(1)), slot: 0, random }
+        let interval = interval.max(Duration::from_nanos(1));
+        let slot = (start.elapsed().as_nanos() / interval.as_nanos()) as u64;
+        Clock { start, interval, slot, random }
     }
 
     /// When it was started.
@@ -123,6 +130,13 @@ mod tests {
         assert!(slot.number >= 100 && slot.skipped == slot.number, "{slot:?}");
         let (_, after) = clock.next(None);
         assert!(after.number > slot.number);
+    }
+
+    #[test]
+    fn who_joins_later_has_missed_nothing() {
+        let start = Instant::now().checked_sub(Duration::from_millis(1005)).expect("a second has passed");
+        let (at, slot) = Clock::since(start, Duration::from_millis(10)).next(None);
+        assert!(slot.number >= 100 && slot.skipped <= 1 && at >= start + Duration::from_secs(1), "{slot:?}");
     }
 
     #[test]

@@ -1,18 +1,27 @@
 //! What passes between a running sampler and whoever started it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// Switch and counters of a running sampler; shared between threads, each field on its own.
+/// Switches and counters of running samplers, of one or of many; shared between threads, each field on its own.
 #[derive(Debug, Default)]
 pub struct Control {
     /// Set to end the run; looked at before every tick.
     pub stop: AtomicBool,
     /// Set to have all threads let go and none stopped, until it is unset.
     pub pause: AtomicBool,
-    /// No thread is stopped or attached, because of [`Control::pause`].
-    pub paused: AtomicBool,
-    /// Ticks taken.
+    /// Samplers that run.
+    pub running: AtomicU64,
+    /// Those of them that have stopped and attached no thread, because of [`Control::pause`].
+    pub paused: AtomicU64,
+    /// Ticks taken, of all processes together.
     pub ticks: AtomicU64,
+    /// Instants of the clock at which some process was looked at: what shares of the time are shares of. With one
+    /// process there are as many as ticks.
+    pub instants: AtomicU64,
+    /// One more than the number of the last of them.
+    pub(crate) last_instant: AtomicU64,
+    /// Processes that are sampled.
+    pub processes: AtomicU64,
     /// Stacks written, one a thread and tick.
     pub samples: AtomicU64,
     /// Ticks whose time had passed before we came to them; they are skipped.
@@ -23,12 +32,28 @@ pub struct Control {
     pub moving: AtomicU64,
     /// Stacks that could not be read truly and were not written.
     pub dropped: AtomicU64,
-    /// Threads that exist, as of the last look at the list.
+    /// Threads that exist, as of the last look at the list; of a process that has ended, those that it had at last until its
+    /// sampler is dropped.
     pub threads: AtomicU64,
     /// Sum over all ticks of the threads that were active.
     pub active: AtomicU64,
     /// Ticks in which some thread held the GIL.
     pub gil_held: AtomicU64,
+}
+
+impl Control {
+    /// True when nothing is stopped or attached, and will not be until [`Control::pause`] is unset.
+    pub fn all_paused(&self) -> bool {
+        self.paused.load(Relaxed) >= self.running.load(Relaxed)
+    }
+
+    /// Counts a tick at the clock's instant with this number.
+    pub(crate) fn count_tick(&self, number: u64) {
+        self.ticks.fetch_add(1, Relaxed);
+        if self.last_instant.fetch_max(number + 1, Relaxed) <= number {
+            self.instants.fetch_add(1, Relaxed);
+        }
+    }
 }
 
 /// Why a run ended.

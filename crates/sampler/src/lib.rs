@@ -9,26 +9,37 @@ mod clock;
 mod codes;
 mod control;
 mod file_names;
+mod images;
 mod moment;
 mod options;
+mod patience;
 mod roster;
 mod run;
 mod snapshot;
 mod stacks;
+mod survey;
 mod thread_table;
+mod tree;
 
 pub use control::{Control, End};
 pub use moment::Effort;
 pub use options::{LineMode, MAX_OVERHEAD, Mode, Options};
+pub use patience::{Patience, attach_patiently};
 pub use py_spy_target::Durations;
 pub use snapshot::{FrameSnapshot, ProcessInfo, Snapshot, ThreadSnapshot};
+
+use std::time::Instant;
+
+pub use survey::{Build, Surveyed, survey};
+pub use tree::{AtOnce, Cost, News, Sampled, Scope, sample};
 
 use file_names::FileNames;
 use moment::Watch;
 use py_spy_profile::{Sink, Tables};
+use py_spy_target::Target;
 
 /// Why a process can not be profiled.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct AttachError {
     /// One line: what happened and why.
@@ -57,6 +68,8 @@ pub struct Sampler {
     options: Options,
     watch: Watch,
     files: FileNames,
+    /// Threads of it in [`Control::threads`].
+    counted: u64,
 }
 
 impl Sampler {
@@ -86,12 +99,27 @@ impl Sampler {
             hint: None,
             later: Later::No,
         })?;
-        Ok(Sampler { info, options, watch, files })
+        Ok(Sampler { info, options, watch, files, counted: 0 })
     }
 
     /// What is known of the process.
     pub fn info(&self) -> &ProcessInfo {
         &self.info
+    }
+
+    /// The process.
+    pub(crate) fn target(&self) -> &Target {
+        &self.watch.target
+    }
+
+    /// Has its samples' times count from an instant.
+    pub(crate) fn begin_at(&mut self, began: Instant) {
+        self.options.began = Some(began);
+    }
+
+    /// How many threads of it are in [`Control::threads`]: they are taken out when it has ended and others go on.
+    pub(crate) fn counted(&self) -> u64 {
+        self.counted
     }
 
     /// What looking has cost so far.

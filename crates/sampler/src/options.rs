@@ -1,6 +1,6 @@
 //! How to sample.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The share of time that stopped threads may stand still, if nothing else is said.
 pub const MAX_OVERHEAD: f64 = 0.25;
@@ -10,6 +10,9 @@ pub const MAX_OVERHEAD: f64 = 0.25;
 pub struct Options {
     /// Time between two samples.
     pub interval: Duration,
+    /// What the times of samples count from, and the duration; `None` is the begin of the run. Samplers that write one
+    /// profile together have the same.
+    pub began: Option<Instant>,
     /// Wall-clock length of the run; `None` is until something else ends it.
     pub duration: Option<Duration>,
     /// How a true copy of the stacks is got.
@@ -56,6 +59,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             interval: Duration::from_millis(10),
+            began: None,
             duration: None,
             mode: Mode::Stop,
             max_overhead: MAX_OVERHEAD,

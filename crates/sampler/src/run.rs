@@ -56,13 +56,15 @@ struct Run<'a> {
     is_fresh: bool,
     members: Vec<Member>,
     order: Vec<usize>,
+    /// How many threads [`Control::threads`] has of this process.
+    counted: &'a mut u64,
 }
 
 impl Sampler {
     pub(crate) fn run_until_end(&mut self, tables: &mut Tables, sink: &mut dyn Sink, control: &Control) -> End {
         // What is known of code objects is kept as ids in the tables, which may be others than last time.
         self.watch.codes = Codes::default();
-        Run {
+        let mut run = Run {
             watch: &mut self.watch,
             files: &mut self.files,
             options: &self.options,
@@ -77,8 +79,12 @@ impl Sampler {
             is_fresh: false,
             members: Vec::new(),
             order: Vec::new(),
-        }
-        .until_end()
+            counted: &mut self.counted,
+        };
+        control.running.fetch_add(1, Relaxed);
+        let end = run.until_end();
+        control.running.fetch_sub(1, Relaxed);
+        end
     }
 }
 
@@ -90,7 +96,7 @@ impl Run<'_> {
     fn until_end(&mut self) -> End {
         py_spy_target::sleep_exactly();
         self.watch.prepare();
-        let mut clock = Clock::start(self.options.interval);
+        let mut clock = Clock::since(self.options.began.unwrap_or_else(Instant::now), self.options.interval);
         let end = self.options.duration.map(|duration| clock.started() + duration);
         loop {
             let (at, slot) = clock.next(self.not_before);
@@ -133,11 +139,11 @@ impl Run<'_> {
     /// Lets everything go and waits until it may go on.
     fn pause(&mut self) {
         self.watch.stopper.let_all_go();
-        self.control.paused.store(true, Relaxed);
+        self.control.paused.fetch_add(1, Relaxed);
         while self.control.pause.load(Relaxed) && !self.control.stop.load(Relaxed) {
             std::thread::sleep(LOOK_UP_PAUSE);
         }
-        self.control.paused.store(false, Relaxed);
+        self.control.paused.fetch_sub(1, Relaxed);
     }
 
     /// Waits until a deadline, or not at all, and lets threads go on that stand still. False when the process has ended.
@@ -154,10 +160,14 @@ impl Run<'_> {
 
     /// One sample of each thread that is wanted. Returns why the run is over, if it is.
     fn tick(&mut self, slot: Slot) -> Option<End> {
-        add(&self.control.ticks, 1);
+        self.control.count_tick(slot.number);
         self.watch.stopper.attend();
         let Some(ran) = self.look_at_threads() else { return Some(End::Exited) };
-        self.control.threads.store(self.watch.tasks.len() as u64, Relaxed);
+        let threads = self.watch.tasks.len() as u64;
+        let counted = std::mem::replace(self.counted, threads);
+        if threads != counted {
+            self.control.threads.fetch_add(threads.wrapping_sub(counted), Relaxed);
+        }
         let wanted = if self.options.gil_only {
             Wanted::Holder
         } else if self.options.include_idle {

@@ -33,6 +33,16 @@ impl Durations {
         self.longest = self.longest.max(duration);
     }
 
+    /// Counts all of these too.
+    pub fn extend(&mut self, others: &Durations) {
+        for (count, other) in self.counts.iter_mut().zip(others.counts.iter()) {
+            *count += other;
+        }
+        self.count += others.count;
+        self.total = self.total.saturating_add(others.total);
+        self.longest = self.longest.max(others.longest);
+    }
+
     /// How many there were.
     pub fn count(&self) -> u64 {
         self.count

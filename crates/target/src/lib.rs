@@ -7,8 +7,9 @@ mod linux;
 
 pub use durations::Durations;
 pub use linux::{
-    CpuClock, Live, Permission, ProcessEnd, ProcessError, ReadCount, Refusal, Slices, Stopper, Target, TaskState,
-    Tasks, block_child_signals, raise_file_limit, sleep_exactly,
+    CpuClock, Family, Live, MAX_FAMILY, Permission, ProcessEnd, ProcessError, ReadCount, Refusal, Relative, Slices,
+    Stopper, Target, TaskState, Tasks, all_processes, block_child_signals, raise_file_limit, shares_memory,
+    sleep_exactly,
 };
 
 pub mod launch;

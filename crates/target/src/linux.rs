@@ -3,6 +3,7 @@
 mod affinity;
 mod cpu_clock;
 mod end;
+mod family;
 mod memory;
 mod process;
 mod sleep;
@@ -11,6 +12,7 @@ mod tasks;
 
 pub use cpu_clock::CpuClock;
 pub use end::ProcessEnd;
+pub use family::{Family, MAX_FAMILY, Relative, all_processes, shares_memory};
 pub use memory::{Live, ReadCount};
 pub use process::{Permission, ProcessError, Target, raise_file_limit};
 pub use sleep::sleep_exactly;

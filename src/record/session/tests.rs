@@ -20,6 +20,7 @@ fn session(script: Option<&str>) -> (Session<'static>, Sender<Event>, Receiver<E
         rate: "100".parse().expect("a rate"),
         duration: None,
         keep_running: false,
+        outlives_program: false,
         show_progress: false,
         reporter: &REPORTER,
         control: Arc::default(),
@@ -68,6 +69,19 @@ fn the_exit_status_of_a_program_that_ended_is_ours() {
     send(&sender, [Event::Sampled(End::Exited), Event::Done]);
     assert_eq!(finish(&mut session, &events), ExitCode::from(3));
     assert_eq!(session.state.why, Some(Why::Exited));
+}
+
+#[test]
+fn what_a_program_leaves_behind_is_sampled_on() {
+    let (mut session, sender, events) = session(Some("exit 3"));
+    session.outlives_program = true;
+    session.step(&events);
+    assert!(!is_stopped(&session) && session.gone.load(Ordering::Relaxed));
+    send(&sender, [Event::Signal(SIGINT)]);
+    session.step(&events);
+    assert!(is_stopped(&session));
+    send(&sender, [Event::Sampled(End::Stopped), Event::Done]);
+    assert_eq!(finish(&mut session, &events), ExitCode::from(3));
 }
 
 #[test]

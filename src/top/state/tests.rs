@@ -51,7 +51,7 @@ fn lines_and_functions() {
 #[test]
 fn periods_and_resets() {
     let mut state = state();
-    let now = Counters { ticks: 60, missed: 2, dropped: 1, threads: 3, active: 70, gil_held: 40 };
+    let now = Counters { ticks: 60, missed: 2, dropped: 1, threads: 3, processes: 1, active: 70, gil_held: 40 };
     assert!(state.has_news(now));
     state.refresh(board(), now);
     assert!(!state.has_news(now));

@@ -22,7 +22,7 @@ fn state() -> State {
         row("old (lib/old.py)", 0, 0, 10_000_000, 10_000_000),
     ];
     let lines = vec![row("fib (app.py:2)", 59, 59, SECOND, SECOND)];
-    let now = Counters { ticks: 100, missed: 0, dropped: 0, threads: 3, active: 174, gil_held: 59 };
+    let now = Counters { ticks: 100, missed: 0, dropped: 0, threads: 3, processes: 1, active: 174, gil_held: 59 };
     state.refresh(Board { functions, lines }, now);
     state
 }

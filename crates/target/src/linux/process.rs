@@ -1,7 +1,7 @@
 //! What the kernel says of a process.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -13,7 +13,7 @@ pub struct Target {
     /// Process id.
     pub pid: u32,
     /// When it was started, in clock ticks since boot: tells it from another with the same id.
-    start_time: u64,
+    pub(super) start_time: u64,
 }
 
 /// Why nothing can be said of a process.
@@ -57,19 +57,23 @@ impl Target {
     /// A process by its id.
     pub fn find(pid: u32) -> Result<Target, ProcessError> {
         let stat = Stat::read(pid)?;
-        if stat.state == b'Z' || stat.state == b'X' {
-            return Err(ProcessError::Zombie(pid));
-        }
-        // Threads of the kernel, and only they, have no memory of their own.
-        if stat.virtual_size == 0 {
+        if stat.is_kernel() {
             return Err(ProcessError::Kernel(pid, stat.name));
+        }
+        if stat.has_no_leader() {
+            return Err(ProcessError::Zombie(pid));
         }
         Ok(Target { pid, start_time: stat.start_time })
     }
 
+    /// A process that is not there.
+    pub fn nobody(pid: u32) -> Target {
+        Target { pid, start_time: u64::MAX }
+    }
+
     /// True while the process lives and is no zombie.
     pub fn is_alive(&self) -> bool {
-        Stat::read(self.pid).is_ok_and(|stat| stat.start_time == self.start_time && !matches!(stat.state, b'Z' | b'X'))
+        Stat::read(self.pid).is_ok_and(|stat| stat.start_time == self.start_time && !stat.is_dead())
     }
 
     /// The process's name as the kernel has it: at most 15 bytes.
@@ -158,17 +162,48 @@ impl Target {
 }
 
 /// The fields of `/proc/PID/stat` that we use (`proc_pid_stat(5)`).
-struct Stat {
-    name: String,
-    state: u8,
-    start_time: u64,
-    virtual_size: u64,
+pub(super) struct Stat {
+    pub(super) name: String,
+    pub(super) state: u8,
+    pub(super) parent: u32,
+    pub(super) group: u32,
+    pub(super) session: u32,
+    threads: u32,
+    flags: u64,
+    pub(super) start_time: u64,
+    pub(super) virtual_size: u64,
+    /// Where the kernel put the program's code, stack, arguments and environment: mostly at random at each exec, the same after a
+    /// fork, zeroes where we may not know.
+    pub(super) places: [u64; 4],
 }
 
 impl Stat {
-    fn read(pid: u32) -> Result<Stat, ProcessError> {
-        let text = match std::fs::read(format!("/proc/{pid}/stat")) {
-            Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+    /// True when it has ended and only waits for its parent. Its first thread alone may have ended; so it has for a moment
+    /// when another thread runs another program in the process's place.
+    /// While it is ending it is not dead: its children are still its own.
+    pub(super) fn is_dead(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x') && self.threads <= 1
+    }
+
+    /// True when its first thread is ending, or has ended. Its memory goes first.
+    fn has_no_leader(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x') || (self.virtual_size == 0 && !self.is_kernel())
+    }
+
+    fn is_kernel(&self) -> bool {
+        /// `PF_KTHREAD` (`linux/sched.h`).
+        const OF_THE_KERNEL: u64 = 0x0020_0000;
+        self.flags & OF_THE_KERNEL != 0
+    }
+
+    pub(super) fn read(pid: u32) -> Result<Stat, ProcessError> {
+        /// Some fifty numbers and a short name.
+        const LONGEST: usize = 2048;
+        let mut text = [0; LONGEST];
+        // In one go: the kernel makes all of it anew for each read.
+        let read = File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(&mut text));
+        let text = match read {
+            Ok(length) => String::from_utf8_lossy(&text[..length]),
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
                 return Err(ProcessError::None(pid));
             }
@@ -181,12 +216,20 @@ impl Stat {
         // The name may have blanks and parentheses of its own.
         let (front, rest) = text.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_whitespace().collect();
-        // Field 3 is the state, 22 the start time, 23 the size.
+        // Counted as in the manual: the first after the name is number 3.
+        let field = |number: usize| fields.get(number - 3)?.parse::<i64>().ok().map(|value| value as u64);
+        let place = |number: usize| fields.get(number - 3).and_then(|text| text.parse().ok()).unwrap_or(0);
         Some(Stat {
             name: front.split_once('(')?.1.to_owned(),
             state: *fields.first()?.as_bytes().first()?,
+            parent: field(4)? as u32,
+            group: field(5)? as u32,
+            session: field(6)? as u32,
+            threads: field(20)? as u32,
+            flags: field(9)?,
             start_time: fields.get(19)?.parse().ok()?,
             virtual_size: fields.get(20)?.parse().ok()?,
+            places: [26, 28, 48, 50].map(place),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use py_spy_sampler::{AttachError, Later, Options, Sampler};
+use crate::{AttachError, Later, Options, Sampler};
 
 /// Between two tries; grows from the first to the last, so that a quick start is caught and a slow one costs little.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -11,7 +11,7 @@ const LAST_PAUSE: Duration = Duration::from_millis(20);
 
 /// For how long to try, and in spite of what.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Patience {
+pub enum Patience {
     /// A running process: only a Python that is still starting is waited for.
     Running,
     /// A program that we started: a shell or a launcher at first, it may run Python at last.
@@ -26,7 +26,7 @@ impl Patience {
     /// How long a script may prepare before it runs Python.
     pub(crate) const STARTED: Duration = Duration::from_secs(10);
 
-    fn allows(self, waited: Duration, error: &AttachError) -> bool {
+    pub(crate) fn allows(self, waited: Duration, error: &AttachError) -> bool {
         match self {
             Patience::Running => error.later == Later::Soon && waited < Self::RUNNING,
             Patience::Started if error.later == Later::No => waited < Self::EXEC,
@@ -36,7 +36,10 @@ impl Patience {
 }
 
 /// Attaches, trying again as patience allows and until `in_vain` says that it makes no sense.
-pub(crate) fn attach(
+///
+/// # Errors
+/// When patience is over: why the last try failed.
+pub fn attach_patiently(
     pid: u32,
     options: &Options,
     patience: Patience,
