@@ -96,26 +96,3 @@ fn a_thread_of_the_kernel() {
         None => eprintln!("no thread of the kernel is seen from here: that one is looked at is NOT tested"),
     }
 }
-
-#[test]
-fn a_python_that_is_too_old() {
-    let home = std::env::home_dir().unwrap_or_default();
-    let pyenv = std::env::var_os("PYENV_ROOT").map_or_else(|| home.join(".pyenv"), Into::into).join("versions");
-    let installed = fs::read_dir(pyenv).into_iter().flatten().flatten().map(|entry| entry.path());
-    let versions: Vec<_> = installed.filter_map(|path| Some((path.file_name()?.to_str()?.to_owned(), path))).collect();
-    for series in ["2.7", "3.6", "3.7"] {
-        let Some((version, path)) = versions.iter().find(|(name, _)| name.starts_with(&format!("{series}."))) else {
-            eprintln!("no Python {series} here: that it is refused is NOT tested");
-            continue;
-        };
-        let source = "import os\nos.write(1, b'ready\\n')\nos.read(0, 1)";
-        let mut command = Command::new(path.join("bin").join(format!("python{series}")));
-        let mut program = crate::common::Running::start(version, command.args(["-c", source]));
-        assert_eq!(program.line(), "ready");
-        refused(program.id(), &format!("is CPython {series}"));
-        refused(program.id(), ", which is not supported\nhint: ");
-        program.is_unharmed();
-        program.tell("\n");
-        assert_eq!(program.wait().code(), Some(0), "{version}");
-    }
-}

@@ -9,6 +9,7 @@ mod cpu;
 mod cpus;
 mod figures;
 mod lab;
+mod limits;
 mod one_cpu;
 mod options;
 mod peers;
@@ -33,7 +34,8 @@ pub(crate) use options::USAGE;
 type Section = fn(&Lab) -> Result<String>;
 
 /// All sections in the order of the page, by the names that `--only` takes.
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 8] = [
+    ("limits", limits::section),
     ("rates", rates::section),
     ("cpu", cpu::section),
     ("cost", cost::section),

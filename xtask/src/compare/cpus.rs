@@ -32,6 +32,14 @@ impl Cpus {
         self.program == self.profiler
     }
 
+    /// Does something on the profiler's CPU.
+    pub(crate) fn on_profiler<R>(&self, work: impl FnOnce() -> R) -> io::Result<R> {
+        pin(&[self.profiler])?;
+        let result = work();
+        pin(&self.all)?;
+        Ok(result)
+    }
+
     /// Starts a process on one CPU: a child inherits it from the thread that starts it.
     pub(crate) fn spawn(&self, cpu: usize, command: &mut Command) -> io::Result<Child> {
         pin(&[cpu])?;
