@@ -145,7 +145,10 @@ impl Sampler {
     /// Samples until `control` says stop, the duration is over or the process ends. Call it on the thread that
     /// attached: a process that is stopped for a sample can be released only by the thread that stopped it.
     pub fn run(&mut self, tables: &mut Tables, sink: &mut dyn Sink, control: &Control) -> End {
-        self.run_until_end(tables, sink, control)
+        let end = self.run_until_end(tables, sink, control);
+        // A thread that was late to report its stop would stand still as long as nobody asks.
+        self.watch.stopper.let_all_go();
+        end
     }
 
     /// Every thread's stack, once.
@@ -153,6 +156,8 @@ impl Sampler {
     /// # Errors
     /// When the process ends meanwhile, or its memory makes no sense.
     pub fn snapshot(&mut self) -> Result<Snapshot, AttachError> {
-        self.look_once()
+        let seen = self.look_once();
+        self.watch.stopper.let_all_go();
+        seen
     }
 }

@@ -233,6 +233,14 @@ impl Watch {
         })
     }
 
+    /// Forgets the code objects, whose names are ids in tables that are not used any more.
+    pub(crate) fn forget_codes(&mut self) {
+        self.codes = Codes::default();
+        // What stood in the last moment was checked against those.
+        self.before = Before::default();
+        self.moment.clear();
+    }
+
     /// Opens and reads what the first tick would otherwise spend its time on: with a thousand threads that is a tenth of
     /// a second. Nothing is stopped for it.
     pub(crate) fn prepare(&mut self) {

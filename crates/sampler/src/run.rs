@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use py_spy_profile::{Frame, Nanos, Sample, Sink, StackId, Tables};
 
 use crate::clock::{Clock, Slot, wait_until};
-use crate::codes::Codes;
 use crate::file_names::FileNames;
 use crate::moment::{Moment, Part, Wanted, Watch};
 use crate::roster::Member;
@@ -63,7 +62,7 @@ struct Run<'a> {
 impl Sampler {
     pub(crate) fn run_until_end(&mut self, tables: &mut Tables, sink: &mut dyn Sink, control: &Control) -> End {
         // What is known of code objects is kept as ids in the tables, which may be others than last time.
-        self.watch.codes = Codes::default();
+        self.watch.forget_codes();
         let mut run = Run {
             watch: &mut self.watch,
             files: &mut self.files,

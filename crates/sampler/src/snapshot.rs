@@ -3,7 +3,7 @@
 use py_spy_profile::{Frame, Tables};
 use rustc_hash::FxHashSet;
 
-use crate::codes::{Codes, Naming};
+use crate::codes::Naming;
 use crate::moment::{Part, Wanted, Watch};
 use crate::thread_table::read_names;
 use crate::{AttachError, Later, Options, Sampler};
@@ -79,7 +79,7 @@ impl Sampler {
     pub(crate) fn look_once(&mut self) -> Result<Snapshot, AttachError> {
         let mut tables = Tables::new();
         // What is known of code objects is kept as ids in the tables.
-        self.watch.codes = Codes::default();
+        self.watch.forget_codes();
         for _ in 1..MAX_LOOKS {
             let (snapshot, all_named) = self.look(&mut tables)?;
             if all_named {

@@ -39,8 +39,9 @@ fn of_samples(name: &str, attached: &mut Attached, samples: u64) -> Effort {
 const FEW: u64 = 20;
 
 /// At most three reads and one stop a sample: one that warms the way, unless we have stayed attached, the copy, and one of
-/// the code objects where no counter says that none was freed. Each look that was given up may take as much again.
-fn assert_cost(name: &str, mode: Mode, effort: Effort) {
+/// the code objects where no counter says that none was freed. Each look that was given up may take as much again. Of many
+/// threads the GIL is looked at before.
+fn assert_cost(name: &str, mode: Mode, many: bool, effort: Effort) {
     let looks = effort.moments + effort.retries;
     eprintln!("{name}: {effort:?}");
     let most = match mode {
@@ -48,8 +49,10 @@ fn assert_cost(name: &str, mode: Mode, effort: Effort) {
         // The second one when something had to be read late.
         Mode::Nonblocking => 2,
     };
+    let most = most + u64::from(many);
     assert!(effort.moment_reads <= most * looks, "{name}: more than {most} reads a look: {effort:?}");
-    assert!(effort.retries * 20 <= effort.moments, "{name}: retries without need: {effort:?}");
+    // Those of both runs, which have twice as many looks. (Up to 3.6 the lock is free for an instant each time that it is offered.)
+    assert!(effort.retries * 10 <= effort.moments, "{name}: retries without need: {effort:?}");
     match mode {
         Mode::Stop => assert!(effort.stops <= looks, "{name}: more than one stop a look: {effort:?}"),
         Mode::Nonblocking => assert_eq!(effort.stops, 0, "{name}: {effort:?}"),
@@ -62,7 +65,7 @@ fn deep(interpreter: &Interpreter, depth: &str) {
     for mode in [Mode::Stop, Mode::Nonblocking] {
         let mut sampler = attach(&program, options(mode));
         let name = format!("{interpreter} deep {depth} {mode:?}");
-        assert_cost(&name, mode, of_samples(&name, &mut sampler, 200));
+        assert_cost(&name, mode, false, of_samples(&name, &mut sampler, 200));
         let seen = sampler.run(10);
         let depths = seen.stacks.keys().map(|(_, stack)| stack.len());
         let least = depth.parse::<usize>().expect("a number");
@@ -85,7 +88,7 @@ fn sleeping_threads_cost_nothing() {
         let turn = turn();
         let program = Program::start(&turn, interpreter, "asleep", &["500", "busy"]);
         let name = format!("{interpreter} 500 asleep, 1 busy");
-        assert_cost(&name, Mode::Stop, of_samples(&name, &mut attach(&program, options(Mode::Stop)), 200));
+        assert_cost(&name, Mode::Stop, true, of_samples(&name, &mut attach(&program, options(Mode::Stop)), 200));
     }
 }
 

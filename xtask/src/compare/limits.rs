@@ -105,5 +105,5 @@ fn sleep_cost() -> Result<Duration> {
     for _ in 0..times {
         std::thread::sleep(Duration::from_millis(1));
     }
-    Ok((used()? - before) / times)
+    Ok(used()?.saturating_sub(before) / times)
 }

@@ -26,13 +26,19 @@ impl Watch {
         let (frames, parts) = (&self.moment.frames, &self.moment.parts[first..]);
         // Those that were checked in the moment before at the same epoch need not be looked up again.
         let new = |part: &Part| &frames[part.first..part.end - part.stood.min(part.end - part.first)];
-        let codes = || parts.iter().flat_map(new).filter(|frame| !frame.shim).map(|frame| frame.code);
+        let codes = || {
+            let mut last = None;
+            let codes = parts.iter().flat_map(new).filter(|frame| !frame.shim).map(|frame| frame.code);
+            // Recursion: once is enough.
+            codes.filter(move |&code| last.replace(code) != Some(code))
+        };
         if codes().all(|code| self.codes.is_checked(code, epoch)) {
             return true;
         }
         if self.code_window.refill(&self.memory, (0, 0), &mut []).is_err() {
             return false;
         }
+        let mut seen = Instant::now();
         let mut reader = Reader::new(&mut self.code_window, &self.memory, 0);
         let (replaced, count) = (self.codes.replaced, self.codes.len());
         let mut readable = true;
@@ -44,8 +50,13 @@ impl Watch {
         } else if self.codes.len() != count || !readable {
             self.careful = self.careful.max(CAREFUL_AFTER_NEW);
         }
-        let prompt = released.elapsed() < TOO_LATE;
-        prompt && readable && self.codes.replaced == replaced && self.codes.len() == count
+        if self.code_window.misses() > 0 {
+            seen = Instant::now();
+        }
+        seen.saturating_duration_since(released) < TOO_LATE
+            && readable
+            && self.codes.replaced == replaced
+            && self.codes.len() == count
     }
 
     /// Makes sure that the code objects on the moment's frames from `first` on are the ones that are known by their

@@ -59,6 +59,7 @@ impl Watch {
         let Some(gil) = self.roster.gils[index] else { return Err(None) };
         let (tail, words) = gil_words(gil);
         let bytes = &mut [0; super::stop::MAX_GIL_WORDS][..tail.1];
+        self.effort.moment_reads += 1;
         py_spy_address_space::Memory::read(&self.memory, tail.0, bytes).map_err(|_| None)?;
         let (holder, locked) = words(bytes);
         let tid = self.roster.at(holder).and_then(|member| self.roster.members[member].tid);
