@@ -9,6 +9,7 @@ use crate::stacks;
 
 #[test]
 fn a_bomb_is_followed_up_to_a_bound_that_is_said() {
+    let _turn = crate::turn();
     let interpreter = one_of_each_series()[0];
     // The shell is one, Python the second; 600 more sleep. All end with the shell's group.
     let script = "\"$0\" -c \"$1\" & for i in $(seq 600); do sleep 60 & done; echo ready; read line; kill -9 0";

@@ -18,7 +18,7 @@ def child():
         grandchild()
     else:
         wait(b'child')
-sleeper = subprocess.Popen(['sleep', '1000'])
+sleeper = subprocess.Popen(['cat'])
 ended = os.fork()
 if ended == 0:
     os._exit(0)

@@ -13,6 +13,14 @@ mod named;
 mod relatives;
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Tests that need the machine: a crowd of processes leaves nothing to those who live for a moment.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A stack of a raw profile: the ids of its process and that one's ancestors, the oldest first, and its other frames.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

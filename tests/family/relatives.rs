@@ -98,6 +98,7 @@ fn all_are_there(interpreter: &Interpreter, options: &[&str]) {
 
 #[test]
 fn relatives_of_all_kinds_are_in_one_profile() {
+    let _turn = crate::turn();
     for interpreter in one_of_each_series() {
         all_are_there(interpreter, &[]);
     }
@@ -105,6 +106,7 @@ fn relatives_of_all_kinds_are_in_one_profile() {
 
 #[test]
 fn nothing_need_be_stopped_for_it() {
+    let _turn = crate::turn();
     let all = one_of_each_series();
     all_are_there(all[all.len() - 1], &["--nonblocking"]);
 }

@@ -129,7 +129,7 @@ def everybody():
     begin("root")
     daemonise()
     # A program that is no Python, and one that has ended and is not waited for.
-    sleeper = subprocess.Popen(["sleep", "1000"])
+    sleeper = subprocess.Popen(["sleep", "60"])
     fork(lambda: None)
     shell = ["sh", "-c"]
     others = [

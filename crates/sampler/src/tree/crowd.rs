@@ -19,6 +19,9 @@ use crate::{AttachError, Control, End, Later, Options, Patience, Sampler};
 /// In processes that run already the first Python is to be found within this time.
 const FIRST_WITHIN: Duration = Duration::from_millis(500);
 
+/// For each of them so much longer: on few CPUs they are looked at one after the other.
+const EACH_WITHIN: Duration = Duration::from_millis(10);
+
 pub(super) fn sample(
     scope: &Scope,
     options: &Options,
@@ -222,7 +225,8 @@ impl<'a> Crowd<'a> {
             Patience::Started => waited > Patience::STARTED && self.scouts.len() == 1,
             Patience::Running => {
                 let all_tried = self.errors.len() >= self.scope.founders.len();
-                waited > Patience::RUNNING || (waited > FIRST_WITHIN && all_tried)
+                let more = EACH_WITHIN * self.scouts.len() as u32;
+                waited > Patience::RUNNING + more || (waited > FIRST_WITHIN + more && all_tried)
             }
         }
     }
