@@ -19,9 +19,14 @@ const INTERPRETERS: &str = "interp_head";
 const INTERPRETERS_GETTER: &str = "PyInterpreterState_Head";
 const CURRENT_THREAD: &str = "_PyThreadState_Current";
 
+/// The process with this id.
+pub(crate) fn process(pid: u32) -> Result<Target, AttachError> {
+    Target::find(pid).map_err(|why| no_process(&why))
+}
+
 /// Opens a process and finds its CPython.
-pub(crate) fn attach(pid: u32) -> Result<(Target, Live, Python), AttachError> {
-    let target = Target::find(pid).map_err(|why| no_process(&why))?;
+pub(crate) fn attach(target: Target) -> Result<(Target, Live, Python), AttachError> {
+    let pid = target.pid;
     let mappings = target.mappings().map_err(|why| match why.kind() {
         std::io::ErrorKind::PermissionDenied => denied(&target),
         _ => gone(pid, &format!("its memory map could not be read: {why}")),

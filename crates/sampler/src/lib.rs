@@ -78,8 +78,14 @@ impl Sampler {
     /// # Errors
     /// When there is no such process, it may not be read, or it is no CPython that we know.
     pub fn attach(pid: u32, options: Options) -> Result<Sampler, AttachError> {
+        Sampler::attach_to(attach::process(pid)?, options)
+    }
+
+    /// The same for a process that has been found.
+    pub(crate) fn attach_to(target: Target, options: Options) -> Result<Sampler, AttachError> {
         py_spy_target::raise_file_limit();
-        let (target, memory, python) = attach::attach(pid)?;
+        let pid = target.pid;
+        let (target, memory, python) = attach::attach(target)?;
         let info = ProcessInfo {
             pid,
             command: target.command(),

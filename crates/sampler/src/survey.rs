@@ -44,7 +44,7 @@ pub struct Build {
 
 /// Looks at a process, without stopping it; `None` when it is no Python, as far as one can see.
 pub fn survey(pid: u32) -> Option<Surveyed> {
-    let python = match attach::attach(pid) {
+    let python = match attach::process(pid).and_then(attach::attach) {
         Ok((target, memory, python)) => Ok(build(&target, &memory, &python)),
         Err(error) if error.later == Later::Perhaps => return None,
         Err(error) => Err(error),

@@ -81,14 +81,19 @@ impl Candidate {
         }
         // Before it is looked at: what it becomes meanwhile must not be taken for what was refuted.
         let executable = target.executable().ok();
-        if Target::find(target.pid).is_err() {
-            // Its first thread has ended, for good or because another one runs another program in its place.
-            self.pause = self.pause.min(SOON);
-            return Attempt::NotYet;
-        }
-        match Sampler::attach(target.pid, options.clone()) {
+        let found = match Target::find(target.pid) {
             // The number may be another's by now.
-            Ok(sampler) if sampler.target() != target => Attempt::Gone,
+            Ok(found) if found != *target => return Attempt::Gone,
+            Ok(found) => found,
+            Err(_) => {
+                // Its first thread has ended, for good or because another one runs another program in its place. That is
+                // no reason why somebody might miss it.
+                self.pause = self.pause.min(SOON);
+                return Attempt::NotYet;
+            }
+        };
+        // The one that was found: to find it again might say that it has ended, while it does.
+        match Sampler::attach_to(found, options.clone()) {
             Ok(sampler) => Attempt::Ready(Box::new(sampler)),
             Err(_) if !target.is_alive() => Attempt::Gone,
             Err(error) => {
