@@ -105,6 +105,14 @@ pub fn find(memory: &dyn Memory, binaries: &[Binary]) -> Result<Python, NotPytho
 
 /// The cookie can be found without any symbol, in a stripped executable that exports nothing.
 fn search_cookie(memory: &dyn Memory, binary: &Binary) -> Option<Addr> {
+    search_data(memory, binary, |at, block| {
+        let place = block.chunks_exact(8).position(|word| word == COOKIE)?;
+        Some(at + 8 * place as Addr)
+    })
+}
+
+/// Goes through a binary's data, at most [`MAX_SEARCH`] of it, block by block and where each is, until something is found.
+fn search_data<R>(memory: &dyn Memory, binary: &Binary, mut look: impl FnMut(Addr, &[u8]) -> Option<R>) -> Option<R> {
     let mut left = MAX_SEARCH;
     let mut block = Vec::new();
     for range in &binary.data {
@@ -114,9 +122,9 @@ fn search_cookie(memory: &dyn Memory, binary: &Binary) -> Option<Addr> {
             block.resize(step as usize, 0);
             left -= step;
             if memory.read(at, &mut block).is_ok()
-                && let Some(place) = block.chunks_exact(8).position(|word| word == COOKIE)
+                && let Some(found) = look(at, &block)
             {
-                return Some(at + 8 * place as Addr);
+                return Some(found);
             }
             at += step;
         }

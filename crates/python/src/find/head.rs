@@ -6,7 +6,7 @@
 
 use py_spy_address_space::{Addr, Memory, read_array, read_u64};
 
-use super::{Binary, MAX_SEARCH, SEARCH_STEP};
+use super::{Binary, search_data};
 use crate::layout::{self, Layout};
 use crate::object::{add, word};
 
@@ -50,31 +50,21 @@ fn returned_by(memory: &dyn Memory, function: Addr) -> Option<Addr> {
 /// Words of the data that lead to an interpreter whose newest thread state leads back, and where its `next` is.
 fn search(memory: &dyn Memory, binary: &Binary) -> Vec<(Addr, u32)> {
     let mut found = Vec::new();
-    let mut left = MAX_SEARCH;
-    let mut block = Vec::new();
-    for range in &binary.data {
-        let mut at = range.start;
-        while at < range.end && left > 0 {
-            let step = SEARCH_STEP.min(range.end - at).min(left);
-            left -= step;
-            block.resize(step as usize, 0);
-            if memory.read(at, &mut block).is_ok() {
-                for (index, bytes) in block.chunks_exact(8).enumerate() {
-                    // An interpreter's state is from `malloc`.
-                    let interpreter = word(bytes, 0);
-                    if binary.data.iter().any(|range| range.contains(&interpreter)) {
-                        continue;
-                    }
-                    let next = without_runtime().find_map(|layout| leads_back(memory, layout, interpreter));
-                    found.extend(next.map(|next| (at + 8 * index as Addr, next)));
-                    if found.len() >= MAX_HEADS {
-                        return found;
-                    }
-                }
+    search_data(memory, binary, |at, block| {
+        for (index, bytes) in block.chunks_exact(8).enumerate() {
+            // An interpreter's state is from `malloc`.
+            let interpreter = word(bytes, 0);
+            if binary.data.iter().any(|range| range.contains(&interpreter)) {
+                continue;
             }
-            at += step;
+            let next = without_runtime().find_map(|layout| leads_back(memory, layout, interpreter));
+            found.extend(next.map(|next| (at + 8 * index as Addr, next)));
+            if found.len() >= MAX_HEADS {
+                return Some(());
+            }
         }
-    }
+        None
+    });
     found
 }
 

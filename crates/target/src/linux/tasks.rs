@@ -189,12 +189,7 @@ impl Tasks {
         running.clear();
         let mut ran = false;
         for (&tid, task) in &mut self.known {
-            let look = task.look(&self.folder, tid, ours);
-            self.stale |= look.gone;
-            ran |= look.ran;
-            if look.runs {
-                running.push(tid);
-            }
+            ran |= task.look(&self.folder, tid, ours).note(tid, running, &mut self.stale);
         }
         ran
     }
@@ -204,12 +199,8 @@ impl Tasks {
         running.clear();
         let mut ran = false;
         for &tid in of {
-            let Some(task) = self.known.get_mut(&tid) else { continue };
-            let look = task.look(&self.folder, tid, ours);
-            self.stale |= look.gone;
-            ran |= look.ran;
-            if look.runs {
-                running.push(tid);
+            if let Some(task) = self.known.get_mut(&tid) {
+                ran |= task.look(&self.folder, tid, ours).note(tid, running, &mut self.stale);
             }
         }
         ran
@@ -263,6 +254,17 @@ struct Look {
     /// It runs, or may have run since the last look.
     ran: bool,
     gone: bool,
+}
+
+impl Look {
+    /// Adds what was found to what is known of all. True when the thread may have run.
+    fn note(self, tid: u32, running: &mut Vec<u32>, stale: &mut bool) -> bool {
+        *stale |= self.gone;
+        if self.runs {
+            running.push(tid);
+        }
+        self.ran
+    }
 }
 
 impl Task {
