@@ -148,9 +148,7 @@ impl Window {
         }
         self.last_moved = (self.tick, page);
         let Some(&place) = self.index.get(&page) else { return };
-        let slot =
-            if place < SINGLE { &mut self.slots[place as usize] } else { &mut self.singles[(place - SINGLE) as usize] };
-        slot.moved = self.tick;
+        slot_at(&mut self.slots, &mut self.singles, place).moved = self.tick;
     }
 
     /// From here on pages are looked at along a new chain, such as a stack; the first so many are near. For a page that is far
@@ -285,10 +283,7 @@ impl Window {
             place = self.read_single(memory, page)?;
         }
         self.recent[recent] = (page, place);
-        let known = match place.checked_sub(SINGLE) {
-            None => &mut self.slots[place as usize],
-            Some(single) => &mut self.singles[single as usize],
-        };
+        let known = slot_at(&mut self.slots, &mut self.singles, place);
         known.again |= known.touched != self.tick;
         known.touched = self.tick;
         if copy != LAST {
@@ -396,6 +391,14 @@ impl Window {
             self.index.clear();
             self.index.extend(self.slots.iter().enumerate().map(|(place, slot)| (slot.at, place as u32)));
         }
+    }
+}
+
+/// What is known of the page with a place.
+fn slot_at<'a>(slots: &'a mut [Slot], singles: &'a mut [Slot], place: u32) -> &'a mut Slot {
+    match place.checked_sub(SINGLE) {
+        None => &mut slots[place as usize],
+        Some(single) => &mut singles[single as usize],
     }
 }
 
