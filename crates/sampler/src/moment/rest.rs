@@ -1,4 +1,4 @@
-//! Whether all threads still sleep, without asking each of them.
+//! Whether all threads still sleep but those that ran, without asking each of them.
 //!
 //! The CPU clock of another process counts a thread that runs only at the kernel's next tick, up to 4 ms later
 //! (`thread_group_cputime` in `kernel/sched/cputime.c` brings only the caller's own up to date), so a thread that has just
