@@ -63,7 +63,6 @@ pub fn survey(pid: u32) -> Option<Surveyed> {
 
 fn build(target: &Target, memory: &Live, python: &Python) -> Build {
     let mut window = Window::new(1);
-    window.begin(u32::MAX);
     let mut reader = Reader::new(&mut window, memory, LAST);
     let all = interpreters(&mut reader, &python.layout, python.runtime).ok();
     let has = |symbols: &[&str]| has_any(target, python, symbols);
