@@ -73,14 +73,11 @@ impl Candidate {
             self.pause = self.pause.min(SOON);
             return Attempt::NotYet;
         }
-        if let Some((executable, again, _)) = &self.refuted
-            && *again > Instant::now()
-            && *executable == target.executable().ok()
-        {
-            return Attempt::NotYet;
-        }
         // Before it is looked at: what it becomes meanwhile must not be taken for what was refuted.
         let executable = target.executable().ok();
+        if self.refuted.as_ref().is_some_and(|(known, again, _)| *again > Instant::now() && *known == executable) {
+            return Attempt::NotYet;
+        }
         let found = match Target::find(target.pid) {
             // The number may be another's by now.
             Ok(found) if found != *target => return Attempt::Gone,
