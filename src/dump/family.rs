@@ -1,7 +1,7 @@
 //! A dump of processes and all that come from them.
 
 use py_spy_sampler::{AttachError, Later, Options, Patience};
-use py_spy_target::{Family, MAX_FAMILY, Relative, Target, shares_memory};
+use py_spy_target::{Family, MAX_FAMILY, Relative, Target, command_line};
 
 use super::{Ancestor, Dumped, look};
 use crate::say;
@@ -21,8 +21,7 @@ pub(super) fn dump(named: &[u32], options: &Options, all: &mut Vec<Dumped>, erro
     let mut refused = Vec::new();
     for relative in &relatives {
         let pid = relative.target.pid;
-        // Until it runs a program of its own, a child of vfork is its parent, which waits for it.
-        if relative.ancestors.last().is_some_and(|&parent| shares_memory(pid, parent)) {
+        if relative.borrows_its_memory() {
             continue;
         }
         match look(pid, options, Patience::Running) {
@@ -33,7 +32,10 @@ pub(super) fn dump(named: &[u32], options: &Options, all: &mut Vec<Dumped>, erro
             // It is no Python, which is told only if nobody is.
             Err(error) if error.later == Later::Perhaps && named.contains(&pid) => refused.push(error),
             Err(error) if named.contains(&pid) => errors.push(error),
-            Err(error) if error.later == Later::No && relative.target.is_alive() => errors.push(error),
+            // Who is ending is not missed, though it still is there.
+            Err(error) if error.later == Later::No && Target::find(pid).is_ok_and(|found| found == relative.target) => {
+                errors.push(error);
+            }
             Err(error) => log::info!("{error}"),
         }
     }
@@ -61,7 +63,7 @@ fn sort(relatives: &mut [Relative]) {
 }
 
 fn ancestor(pid: u32) -> Ancestor {
-    Ancestor { pid, command: Target::find(pid).map(|target| target.command().join(" ")).unwrap_or_default() }
+    Ancestor { pid, command: command_line(pid) }
 }
 
 #[cfg(test)]

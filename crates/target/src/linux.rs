@@ -12,9 +12,9 @@ mod tasks;
 
 pub use cpu_clock::CpuClock;
 pub use end::ProcessEnd;
-pub use family::{Family, MAX_FAMILY, Relative, all_processes, shares_memory};
+pub use family::{Family, MAX_FAMILY, Relative, all_processes};
 pub use memory::{Live, ReadCount};
-pub use process::{Permission, ProcessError, Target, raise_file_limit};
+pub use process::{Permission, ProcessError, Target, command_line, raise_file_limit};
 pub use sleep::sleep_exactly;
 pub(crate) use stop::unblock_child_signals;
 pub use stop::{Refusal, Stopper, block_child_signals};

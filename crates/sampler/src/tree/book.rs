@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use py_spy_profile::{About, Frame, FrameId, Sample, Sink, StackId, StringId, Tables, Thread, ThreadId, process_label};
-use py_spy_target::Target;
+use py_spy_target::command_line;
 use rustc_hash::FxHashMap;
 
 use super::MAX_NAMES;
@@ -45,10 +45,7 @@ impl Book {
         }
         let mut above = None;
         for &ancestor in ancestors {
-            let command = self.commands.entry(ancestor).or_insert_with(|| {
-                let command = Target::find(ancestor).map(|target| target.command().join(" ")).unwrap_or_default();
-                cut(&command).to_owned()
-            });
+            let command = self.commands.entry(ancestor).or_insert_with(|| cut(&command_line(ancestor)).to_owned());
             let label = process_label(ancestor, command);
             above = Some(self.note(above, &label));
         }

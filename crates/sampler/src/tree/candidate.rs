@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use py_spy_target::{Relative, Target, shares_memory};
+use py_spy_target::{Relative, Target};
 
 use crate::{AttachError, Later, Options, Sampler};
 
@@ -68,8 +68,7 @@ impl Candidate {
             return Attempt::Gone;
         }
         self.pause = (self.pause * 2).min(LAST_PAUSE);
-        // Until it runs a program of its own, a child of vfork is its parent, which waits for it.
-        if self.relative.ancestors.last().is_some_and(|&parent| shares_memory(target.pid, parent)) {
+        if self.relative.borrows_its_memory() {
             self.pause = self.pause.min(SOON);
             return Attempt::NotYet;
         }

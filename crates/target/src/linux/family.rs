@@ -46,6 +46,13 @@ pub struct Relative {
     pub ancestors: Vec<u32>,
 }
 
+impl Relative {
+    /// True for a child of `vfork` that has not run a program of its own yet: until then it is its parent, which waits for it.
+    pub fn borrows_its_memory(&self) -> bool {
+        self.ancestors.last().is_some_and(|&parent| shares_memory(self.target.pid, parent))
+    }
+}
+
 #[derive(Debug)]
 struct Member {
     relative: Relative,
@@ -281,7 +288,7 @@ fn is_process(pid: u32) -> bool {
 
 /// True when two processes have one memory: a child of `vfork` borrows its parent's until it runs a program of its own.
 /// False when the kernel does not tell.
-pub fn shares_memory(one: u32, other: u32) -> bool {
+fn shares_memory(one: u32, other: u32) -> bool {
     /// `KCMP_VM` (`linux/kcmp.h`).
     const MEMORY: libc::c_int = 1;
     #[expect(unsafe_code, reason = "nix has no kcmp")]

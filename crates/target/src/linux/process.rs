@@ -177,6 +177,11 @@ pub(super) struct Stat {
     pub(super) places: [u64; 4],
 }
 
+/// The command line of a process with spaces between its words; empty when there is none.
+pub fn command_line(pid: u32) -> String {
+    Target::find(pid).map(|target| target.command().join(" ")).unwrap_or_default()
+}
+
 impl Stat {
     /// True when it has ended and only waits for its parent. Its first thread alone may have ended; so it has for a moment
     /// when another thread runs another program in the process's place.
