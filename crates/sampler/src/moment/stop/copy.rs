@@ -27,7 +27,14 @@ impl Watch {
             return Ok(Look::Moved);
         }
         let (named, locked) = words(bytes);
-        if !self.is_owner_still(named, still)? {
+        // Up to 3.6 the lock is free for an instant each time that it is offered. Only its own thread moves a stack, so
+        // where it is held and no other is wanted, it matters to nobody who has the lock.
+        let held = match (still, wanted) {
+            (Still::Held(tid), Wanted::Threads(&[only])) => tid == only,
+            _ => false,
+        };
+        let free = |named| named == 0 && held && gil.names_holders_only();
+        if !self.is_owner_still(if free(named) { holder } else { named }, still)? {
             // That nobody is named where only holders are says nothing of the lists.
             if named != 0 || !gil.names_holders_only() {
                 self.roster.doubt();
@@ -55,8 +62,8 @@ impl Watch {
         } else {
             named
         };
-        self.last_holder = (gil.last_holder, now);
-        if now != holder || named != holder {
+        self.last_holder = (gil.last_holder, if free(now) { holder } else { now });
+        if [named, now].iter().any(|&seen| seen != holder && !free(seen)) {
             return Ok(Look::Moved);
         }
         if still == Still::Nobody && !self.lists_stand()? {
