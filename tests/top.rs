@@ -2,26 +2,17 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stderr)]
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::OwnedFd;
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use nix::pty::{Winsize, openpty};
-use nix::sys::signal::{Signal, kill};
-use nix::sys::termios::{Termios, tcgetattr};
-use nix::unistd::Pid;
-
-/// For what comes at once on any machine that is not broken.
-const PATIENCE: Duration = Duration::from_mins(1);
+use common::terminal::{COLUMNS, Top};
+use nix::pty::openpty;
+use nix::sys::signal::Signal;
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/top/busy.py");
-
-const ROWS: u16 = 40;
-const COLUMNS: u16 = 100;
 
 /// The python3 on PATH, without the scripts that may stand before it.
 fn python() -> Option<String> {
@@ -67,101 +58,6 @@ impl Drop for Busy {
     }
 }
 
-/// `py-spy top` on a terminal.
-struct Top {
-    child: Child,
-    keyboard: File,
-    output: Receiver<Vec<u8>>,
-    terminal: vt100::Parser,
-    /// Our own hold on the program's side of the terminal.
-    line: OwnedFd,
-    modes: Termios,
-}
-
-impl Top {
-    fn start(words: &[&str]) -> Top {
-        let size = Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
-        let pty = openpty(Some(&size), None).unwrap();
-        let modes = tcgetattr(&pty.slave).unwrap();
-        let slave = || Stdio::from(pty.slave.try_clone().unwrap());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_py-spy"));
-        command.arg("top").args(words).env("TERM", "xterm-256color");
-        for name in ["RUST_LOG", "SUDO_UID", "SUDO_GID"] {
-            command.env_remove(name);
-        }
-        let child = command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().unwrap();
-        drop(command);
-        let mut screen = File::from(pty.master.try_clone().unwrap());
-        let (sender, output) = channel();
-        thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            // The other side is open for as long as this test holds it.
-            while let Ok(count) = screen.read(&mut bytes) {
-                if sender.send(bytes[..count].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        let terminal = vt100::Parser::new(ROWS, COLUMNS, 0);
-        Top { child, keyboard: File::from(pty.master), output, terminal, line: pty.slave, modes }
-    }
-
-    fn press(&mut self, key: &str) {
-        self.keyboard.write_all(key.as_bytes()).unwrap();
-    }
-
-    fn shown(&self) -> String {
-        self.terminal.screen().contents()
-    }
-
-    /// Reads what is drawn until the screen is as wanted.
-    fn wait_until(&mut self, wanted: impl Fn(&vt100::Screen) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !wanted(self.terminal.screen()) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(bytes) = self.output.recv_timeout(left) else {
-                panic!("that was not what was to come:\n{}", self.shown());
-            };
-            self.terminal.process(&bytes);
-        }
-    }
-
-    fn wait_for(&mut self, text: &str) {
-        self.wait_until(|screen| screen.contents().contains(text));
-    }
-
-    fn wait_for_table(&mut self) {
-        self.wait_for("  spin (busy.py)");
-        self.wait_for("Press q");
-        assert!(self.terminal.screen().alternate_screen() && self.terminal.screen().hide_cursor());
-        assert!(tcgetattr(&self.line).unwrap() != self.modes, "not in raw mode");
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
-    }
-
-    /// Waits for the end; the exit code, and what the ordinary screen shows.
-    fn finish(mut self) -> (i32, String) {
-        let code = self.child.wait().unwrap().code().expect("it was killed");
-        assert!(tcgetattr(&self.line).unwrap() == self.modes, "the terminal has other modes than before");
-        // What is written now comes after all else.
-        File::from(self.line.try_clone().unwrap()).write_all(b"<the end>").unwrap();
-        self.wait_for("<the end>");
-        let screen = self.terminal.screen();
-        assert!(!screen.alternate_screen() && !screen.hide_cursor());
-        (code, self.shown())
-    }
-}
-
-impl Drop for Top {
-    fn drop(&mut self) {
-        // After a failure it is still there.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// The number after `Total Samples`.
 fn samples(screen: &vt100::Screen) -> u64 {
     let digits = screen.contents_between(1, 14, 1, COLUMNS);
@@ -178,7 +74,7 @@ fn keys_and_quitting() {
     let busy = Busy::start(&python);
     for quit in ["q", "\x03"] {
         let mut top = of(&busy);
-        top.wait_for_table();
+        top.wait_for_table("  spin (busy.py)");
         top.press("l");
         top.wait_for("(filename:line)");
         top.press("?");
@@ -186,7 +82,7 @@ fn keys_and_quitting() {
         top.press("x");
         top.wait_for("Collecting");
         top.wait_until(|screen| samples(screen) >= 100);
-        let before = samples(top.terminal.screen());
+        let before = samples(top.screen());
         top.press("r");
         top.wait_until(|screen| samples(screen) < before && screen.contents().contains("  spin (busy.py:"));
         top.press(quit);
@@ -203,7 +99,7 @@ fn signals_end_it_and_not_the_program() {
     let mut busy = Busy::start(&python);
     for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
         let mut top = of(&busy);
-        top.wait_for_table();
+        top.wait_for_table("  spin (busy.py)");
         top.signal(signal);
         assert_eq!(top.finish().0, 0, "{signal}");
         assert!(busy.child.try_wait().unwrap().is_none());
@@ -215,7 +111,7 @@ fn the_end_of_the_program_leaves_the_last_table() {
     let Some(python) = python() else { return };
     let mut busy = Busy::start(&python);
     let mut top = of(&busy);
-    top.wait_for_table();
+    top.wait_for_table("  spin (busy.py)");
     busy.end();
     let (code, printed) = top.finish();
     assert_eq!(code, 0);
@@ -230,7 +126,7 @@ fn a_command_that_fails_is_heard_and_its_status_is_ours() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("now");
     let mut top = Top::start(&["--", &python, PROGRAM, file.to_str().unwrap()]);
-    top.wait_for_table();
+    top.wait_for_table("  spin (busy.py)");
     fs::write(&file, "").unwrap();
     let (code, printed) = top.finish();
     assert_eq!(code, 3);
@@ -244,7 +140,7 @@ fn quitting_asks_a_command_to_end() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("now");
     let mut top = Top::start(&["--", &python, PROGRAM, file.to_str().unwrap()]);
-    top.wait_for_table();
+    top.wait_for_table("  spin (busy.py)");
     top.press("q");
     let (code, printed) = top.finish();
     assert_eq!(code, 0);
@@ -258,7 +154,7 @@ fn a_command_can_be_left_running() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("now");
     let mut top = Top::start(&["--keep-running", "--", &python, PROGRAM, file.to_str().unwrap()]);
-    top.wait_for_table();
+    top.wait_for_table("  spin (busy.py)");
     top.press("q");
     assert_eq!(top.finish().0, 0);
     assert!(!file.with_extension("cleaned").exists());

@@ -8,6 +8,7 @@
 )]
 
 mod running;
+pub(crate) mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

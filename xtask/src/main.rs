@@ -3,10 +3,11 @@
 mod compare;
 mod fixtures;
 mod layouts;
+mod support;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask layouts [--check] | fixtures";
+const USAGE: &str = "usage: cargo xtask layouts [--check] | fixtures | support";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -15,6 +16,7 @@ fn main() -> Result<()> {
         ["layouts"] => layouts::write(),
         ["layouts", "--check"] => layouts::check(),
         ["fixtures"] => fixtures::write(),
+        ["support"] => support::write(),
         ["compare", ref rest @ ..] => compare::run(rest),
         _ => bail!("{USAGE} | {}", compare::USAGE),
     }

@@ -1,7 +1,7 @@
 //! 3.14 and 3.15 without a GIL, in memory that is made up around what such builds publish: threads that run copies of the
 //! bytecode of their own, tagged references, and the interpreter's own frames at the bottom.
 
-#![allow(dead_code, reason = "it uses a part of what it shares")]
+#![allow(dead_code, clippy::print_stdout, reason = "it says what it tested, and uses a part of what it shares")]
 
 #[path = "recorded/look.rs"]
 mod look;
@@ -199,6 +199,7 @@ fn each_threads_copy_of_the_bytecode_leads_to_its_line() {
         let start = Start { runtime: Some(RUNTIME), ..Start::default() };
         let seen = look(&process.memory, &start, &mut Met::default());
         assert_eq!(seen.as_deref(), Ok(process.truth.as_str()), "{name}");
+        println!("tested: {} | dump | made up", name.replace('t', ", free-threaded"));
         assert!(process.find().free_threaded, "{name}");
     }
 }

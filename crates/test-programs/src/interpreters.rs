@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::elf::{Elf, is_executable};
+
 /// The series that are tested on interpreters, the oldest first. Those before and between are tested on memory that is
 /// made up (`crates/python/tests/made_up.rs`).
 pub const SERIES: [(u8, u8); 11] =
@@ -22,7 +24,8 @@ print(sys.hexversion)
 print(platform.python_implementation())
 print(int(bool(sysconfig.get_config_var('Py_GIL_DISABLED'))))
 print(int(hasattr(sys, 'gettotalrefcount')))
-print(int(jit is not None and jit.is_available()))";
+print(int(jit is not None and jit.is_available()))
+print(int('musl' in str(sysconfig.get_config_var('HOST_GNU_TYPE')) or 'musl' in platform.libc_ver()[0]))";
 
 /// A way to run Python: an interpreter, and the switches that make another of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub struct Interpreter {
     pub debug: bool,
     /// Environment variables that it is started with.
     pub environment: Vec<(&'static str, &'static str)>,
+    /// How it was built and is run, where that is not as usual.
+    pub kinds: Vec<&'static str>,
 }
 
 impl Interpreter {
@@ -48,6 +53,17 @@ impl Interpreter {
     /// 3 and 12 of 3.12.1.
     pub fn series(&self) -> (u8, u8) {
         ((self.version >> 24) as u8, self.minor())
+    }
+
+    /// Its version and kinds: `3.13.15, free-threaded`.
+    pub fn label(&self) -> String {
+        let (major, minor) = self.series();
+        let mut label = format!("{major}.{minor}.{}", self.version >> 8 & 0xff);
+        for kind in &self.kinds {
+            label += ", ";
+            label += kind;
+        }
+        label
     }
 
     /// True when it is of a series and kind: `3.12`, `3.13t`.
@@ -126,7 +142,7 @@ fn one_of_each(mut all: Vec<&'static Interpreter>) -> Vec<&'static Interpreter> 
 fn variants(program: &Path) -> Vec<Interpreter> {
     let Ok(answer) = Command::new(program).args(["-E", "-s", "-c", QUESTION]).output() else { return Vec::new() };
     let text = String::from_utf8_lossy(&answer.stdout).into_owned();
-    let [version, implementation, free_threaded, debug, jit] = text.lines().collect::<Vec<_>>()[..] else {
+    let [version, implementation, free_threaded, debug, jit, musl] = text.lines().collect::<Vec<_>>()[..] else {
         eprintln!("{}: not used: it does not start", program.display());
         return Vec::new();
     };
@@ -134,19 +150,33 @@ fn variants(program: &Path) -> Vec<Interpreter> {
     if implementation != "CPython" || !SERIES.contains(&((version >> 24) as u8, (version >> 16) as u8)) {
         return Vec::new();
     }
+    let elf = Elf::of(program);
+    let kinds = [
+        (free_threaded == "1", "free-threaded"),
+        (debug == "1", "debug build"),
+        (elf.is_shared, "shared libpython"),
+        (musl == "1", "musl"),
+        (elf.is_fixed, "not PIE"),
+        (elf.is_stripped, "stripped"),
+    ];
     let plain = Interpreter {
         program: program.to_owned(),
         version,
         free_threaded: free_threaded == "1",
         debug: debug == "1",
         environment: Vec::new(),
+        kinds: kinds.iter().filter(|(is_so, _)| *is_so).map(|&(_, kind)| kind).collect(),
+    };
+    let switched = |variable, kind| {
+        let kinds = plain.kinds.iter().copied().chain([kind]).collect();
+        Interpreter { environment: vec![(variable, "1")], kinds, ..plain.clone() }
     };
     let mut variants = vec![plain.clone()];
     if jit == "1" {
-        variants.push(Interpreter { environment: vec![("PYTHON_JIT", "1")], ..plain.clone() });
+        variants.push(switched("PYTHON_JIT", "JIT on"));
     }
     if plain.free_threaded {
-        variants.push(Interpreter { environment: vec![("PYTHON_GIL", "1")], free_threaded: false, ..plain });
+        variants.push(Interpreter { free_threaded: false, ..switched("PYTHON_GIL", "GIL on") });
     }
     variants
 }
@@ -181,11 +211,4 @@ fn is_python(path: &Path) -> bool {
         let rest = rest.strip_prefix('.').unwrap_or(rest).trim_start_matches(|c: char| c.is_ascii_digit());
         matches!(rest, "" | "t" | "d" | "td" | "m" | "-stripped")
     })
-}
-
-/// An ELF file.
-fn is_executable(path: &Path) -> bool {
-    use std::io::Read;
-    let mut magic = [0; 4];
-    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && &magic == b"\x7fELF"
 }

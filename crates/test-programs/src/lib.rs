@@ -8,6 +8,7 @@
 )]
 
 mod cpus;
+mod elf;
 mod interpreters;
 mod program;
 mod rules;
