@@ -98,20 +98,18 @@ fn a_sleeping_program_is_not_stopped() {
         let turn = turn();
         let program = Program::start(&turn, interpreter, "asleep", &["20"]);
         // What a run begins with does not go by its length.
-        let [short, long] = [50, 150].map(|duration| {
-            let duration = Some(Duration::from_millis(duration));
-            let options = Options { interval: Duration::from_millis(1), duration, ..options(Mode::Stop) };
-            attach(&program, options).run(1)
+        let mut runs = [100, 200].map(|ticks| {
+            let options = Options { interval: Duration::from_millis(1), ..options(Mode::Stop) };
+            attach(&program, options).run_ticks(ticks)
         });
-        assert!(long.ticks > short.ticks, "{interpreter}: {} and {} ticks", short.ticks, long.ticks);
-        assert_eq!((long.samples, long.effort.moments, long.effort.stops), (0, 0, 0), "{interpreter}");
+        for run in &runs {
+            assert_eq!((run.samples, run.effort.moments, run.effort.stops), (0, 0, 0), "{interpreter}");
+        }
+        // On a busy machine the first one may have been told late that it is over.
+        runs.sort_by_key(|run| run.ticks);
+        let [short, long] = runs;
         // What is looked at are the words of its one GIL, if it has one.
-        let reads = long.effort.reads - short.effort.reads;
-        assert!(
-            reads <= long.ticks - short.ticks,
-            "{interpreter}: {reads} reads, {} and {} ticks",
-            long.ticks,
-            short.ticks
-        );
+        let at_most = short.effort.reads + (long.ticks - short.ticks);
+        assert!(long.effort.reads <= at_most, "{interpreter}: {short:?} {long:?}");
     }
 }

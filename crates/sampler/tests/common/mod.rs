@@ -14,6 +14,9 @@ use py_spy_test_programs::Program;
 /// A stack as names and lines, root first; a note has line 0.
 pub(crate) type Named = Vec<(String, u32)>;
 
+/// How often it is seen how many ticks there were.
+const LOOK_UP: Duration = Duration::from_millis(1);
+
 /// How often each stack was seen in each thread; says stop after so many samples.
 struct Counting<'a> {
     stacks: BTreeMap<(ThreadId, StackId), u64>,
@@ -81,11 +84,33 @@ impl Attached {
 
     /// The same, with only the samples for which `counts` says so.
     pub(crate) fn run_counting(&mut self, samples: u64, counts: &mut dyn FnMut() -> bool) -> Seen {
+        self.run_until(samples, u64::MAX, counts)
+    }
+
+    /// Runs until there were at least so many ticks, of a program of which there are no samples.
+    pub(crate) fn run_ticks(&mut self, ticks: u64) -> Seen {
+        self.run_until(u64::MAX, ticks, &mut || true)
+    }
+
+    fn run_until(&mut self, samples: u64, ticks: u64, counts: &mut dyn FnMut() -> bool) -> Seen {
         let control = Control::default();
         let mut sink =
             Counting { stacks: BTreeMap::new(), by_time: BTreeMap::new(), left: samples, control: &control, counts };
         let before = self.sampler.effort();
-        let end = self.sampler.run(&mut self.tables, &mut sink, &control);
+        let is_over = || control.stop.load(Relaxed) || control.ticks.load(Relaxed) >= ticks;
+        let end = std::thread::scope(|scope| {
+            if ticks < u64::MAX {
+                scope.spawn(|| {
+                    while !is_over() {
+                        std::thread::sleep(LOOK_UP);
+                    }
+                    control.stop.store(true, Relaxed);
+                });
+            }
+            let end = self.sampler.run(&mut self.tables, &mut sink, &control);
+            control.stop.store(true, Relaxed);
+            end
+        });
         let after = self.sampler.effort();
         let Counting { stacks, by_time, .. } = sink;
         let mut named = BTreeMap::new();
