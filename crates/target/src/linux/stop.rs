@@ -3,6 +3,7 @@
 mod orders;
 mod pending;
 mod reaper;
+mod registers;
 mod report;
 mod restart;
 mod signals;
@@ -160,6 +161,25 @@ impl Stopper {
         }
         // Not a moment earlier: before the order it runs, however long it took us to give it.
         self.await_stop(tid, since, Instant::now())
+    }
+
+    /// The registers of a thread that is held: rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 to r15, rip (the order of DWARF).
+    /// Only a thread that has reported its stop can be asked for them: one that was off the CPU is waited for, so long at
+    /// most.
+    pub fn registers(&mut self, tid: u32, within: Duration) -> Option<[u64; 17]> {
+        let at = self.held.iter().position(|held| held.tid == tid)?;
+        let deadline = Instant::now() + within;
+        while self.held[at].report == Report::None {
+            self.held[at].report = self.report(tid);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.held[at].report == Report::None {
+                if left.is_zero() {
+                    return None;
+                }
+                signals::await_child_signal(&self.signals, left.min(pending::LOOK_AGAIN));
+            }
+        }
+        registers::registers(tid)
     }
 
     /// Waits until a thread that had been told to stop when it was `asked` can not move any more.

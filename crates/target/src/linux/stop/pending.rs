@@ -10,7 +10,7 @@ use super::{Stopper, signals};
 const REPORT_AT_LAST: Duration = Duration::from_secs(5);
 
 /// A late report is looked for at least this often: another thread of ours may have taken the signal that tells of it.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// A thread that does not report for so long may be ours no longer: the first one of a process, when another one runs
 /// another program in its place, goes without a word.

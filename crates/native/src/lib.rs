@@ -1,0 +1,12 @@
+//! Native stacks of another process, from its registers, its memory and nothing else.
+//!
+//! A thread that stands still has registers and a stack. The unwind tables that say how a function restores its caller
+//! (`.eh_frame`) are mapped into the process beside its code, so they are read there: no file need be found or be the
+//! same as it was, in whatever namespace, and a core file or a recording does as well. Whatever these bytes say, a walk
+//! ends: each step must rise in the stack, and there is a bound on how many there are.
+
+mod registers;
+mod unwind;
+
+pub use registers::Registers;
+pub use unwind::{End, MAX_FRAMES, Source, Stack, Unwinder};

@@ -1,0 +1,137 @@
+//! From registers and a stack to the addresses of all its frames.
+
+mod expression;
+mod row;
+mod table;
+mod tables;
+
+use std::ops::Range;
+
+use gimli::UnwindContext;
+use py_spy_address_space::{Addr, Mapping, Memory, Module};
+use rustc_hash::FxHashMap;
+
+use crate::Registers;
+use crate::registers::{RBP, RIP, RSP};
+use row::Row;
+use tables::Tables;
+
+/// No more frames of one stack are followed.
+pub const MAX_FRAMES: usize = 100_000;
+
+/// Rows are kept for so many addresses; beyond that all are forgotten and learnt again. A row takes some 100 bytes.
+const MAX_ROWS: usize = 1 << 18;
+
+/// How a walk ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// At the start of the thread.
+    Root,
+    /// A frame's caller can not be known: a register or a piece of the stack is missing, or there is no way to tell where
+    /// the caller is. The address is of the instruction in that frame.
+    Cut(Addr),
+}
+
+/// Where the stack of the other process is read from: a copy that was made while its thread stood still.
+pub trait Stack {
+    /// The word at an address, if the copy has it.
+    fn word(&self, at: Addr) -> Option<u64>;
+}
+
+impl<F: Fn(Addr) -> Option<u64>> Stack for F {
+    fn word(&self, at: Addr) -> Option<u64> {
+        self(at)
+    }
+}
+
+/// Where unwind tables are read.
+pub trait Source {
+    /// The process's memory. It may be of a later moment than the stack: code and its tables do not change.
+    fn memory(&self) -> &dyn Memory;
+
+    /// Where the section `.eh_frame` of a file is mapped. Asked for only where the memory does not tell, of a file that
+    /// was linked without an index.
+    fn eh_frame(&self, module: &Module) -> Option<Range<Addr>>;
+}
+
+/// Walks the native stacks of one process.
+pub struct Unwinder {
+    tables: Tables,
+    rows: FxHashMap<Addr, Option<Row>>,
+    context: Box<UnwindContext<usize>>,
+}
+
+impl std::fmt::Debug for Unwinder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unwinder").field("rows", &self.rows.len()).finish_non_exhaustive()
+    }
+}
+
+impl Unwinder {
+    /// For a process with these mappings, in address order.
+    pub fn new(mappings: &[Mapping]) -> Unwinder {
+        Unwinder { tables: Tables::of(mappings), rows: FxHashMap::default(), context: Box::default() }
+    }
+
+    /// True when this address is in code that was mapped when the mappings were looked at.
+    pub fn knows(&self, address: Addr) -> bool {
+        self.tables.has(address)
+    }
+
+    /// Appends the addresses of a stack's frames, innermost first. Each lies within the instruction that runs or that called:
+    /// of a caller it is the return address less one.
+    pub fn walk(
+        &mut self,
+        source: &dyn Source,
+        mut registers: Registers,
+        stack: &dyn Stack,
+        into: &mut Vec<Addr>,
+    ) -> End {
+        // Where the innermost one is; the others have gone on past a call.
+        let mut is_exact = true;
+        for _ in 0..MAX_FRAMES {
+            let Some(next) = registers.instruction().filter(|&next| next != 0) else { return End::Root };
+            let at = if is_exact { next } else { next - 1 };
+            into.push(at);
+            let row = self.row(source, at);
+            let caller = match row {
+                Some(row) if row.is_root() => return End::Root,
+                Some(row) => row.step(&registers, stack),
+                None => by_frame_pointer(&registers, stack),
+            };
+            // Each caller's frame lies above; where the stack changes (a signal on a stack of its own, a coroutine) that
+            // may be anywhere, but never where we were.
+            let Some(caller) = caller.filter(|caller| caller.stack() != registers.stack()) else { return End::Cut(at) };
+            // Under the frame of a signal is one that was interrupted anywhere, not at a call.
+            is_exact = row.is_some_and(Row::is_signal);
+            let rises = caller.stack() > registers.stack();
+            if !rises && !is_exact && !row.is_some_and(Row::switches_stacks) {
+                return End::Cut(at);
+            }
+            registers = caller;
+        }
+        End::Cut(registers.instruction().unwrap_or_default())
+    }
+
+    /// How the frame at an address restores its caller; `None` where nothing says.
+    fn row(&mut self, source: &dyn Source, at: Addr) -> Option<&Row> {
+        if self.rows.len() >= MAX_ROWS {
+            self.rows.clear();
+        }
+        let Unwinder { tables, rows, context } = self;
+        rows.entry(at).or_insert_with(|| tables.row(source, at, context)).as_ref()
+    }
+}
+
+/// The caller by the chain of frame pointers, as code keeps it that has no tables (PEP 831's builds, most JITs).
+fn by_frame_pointer(registers: &Registers, stack: &dyn Stack) -> Option<Registers> {
+    let frame = registers.get(RBP)?;
+    if frame < registers.stack()? || frame % 8 != 0 {
+        return None;
+    }
+    let mut caller = *registers;
+    caller.set(RBP, Some(stack.word(frame)?));
+    caller.set(RIP, Some(stack.word(frame.checked_add(8)?)?));
+    caller.set(RSP, Some(frame.checked_add(16)?));
+    Some(caller)
+}
