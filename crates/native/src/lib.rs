@@ -5,8 +5,14 @@
 //! same as it was, in whatever namespace, and a core file or a recording does as well. Whatever these bytes say, a walk
 //! ends: each step must rise in the stack, and there is a bound on how many there are.
 
+mod function;
+mod merge;
 mod registers;
+mod symbols;
 mod unwind;
 
+pub use function::{is_loop, is_plumbing};
+pub use merge::{Merged, Mismatch, merge};
 pub use registers::Registers;
+pub use symbols::{Function, Symbols};
 pub use unwind::{End, MAX_FRAMES, Source, Stack, Unwinder};
