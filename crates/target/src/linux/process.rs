@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use py_spy_address_space::{Mapping, Module};
+
+use super::root_folder::{RootFolder, open_regular};
 
 /// A process of this system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,19 +103,17 @@ impl Target {
 
     /// Opens the file behind a mapped module: the very file that is mapped if the kernel lets us, else the one that
     /// has its path now, as the process sees it.
+    ///
+    /// # Errors
+    /// When it can not be opened, or is no regular file: a program may map a device too.
     pub fn open_module(&self, module: &Module) -> io::Result<File> {
         let pid = self.pid;
         if self.executable().is_ok_and(|exe| exe.to_string_lossy().trim_end_matches(" (deleted)") == module.path) {
-            return File::open(format!("/proc/{pid}/exe"));
+            return open_regular(&format!("/proc/{pid}/exe"));
         }
         let range = &module.mappings[0].range;
-        File::open(format!("/proc/{pid}/map_files/{:x}-{:x}", range.start, range.end))
-            .or_else(|_| File::open(self.path_in_root(&module.path)))
-    }
-
-    /// A path of the process, as we can open it: through its root folder.
-    pub fn path_in_root(&self, path: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/root", self.pid)).join(path.trim_start_matches('/'))
+        open_regular(&format!("/proc/{pid}/map_files/{:x}-{:x}", range.start, range.end))
+            .or_else(|_| RootFolder::of(pid)?.open(Path::new(&module.path)))
     }
 
     /// The working folder, as we can open it.
