@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -99,7 +100,14 @@ impl Target {
         }
         let range = &module.mappings[0].range;
         open_regular(&format!("/proc/{pid}/map_files/{:x}-{:x}", range.start, range.end))
-            .or_else(|_| RootFolder::of(pid)?.open(Path::new(&module.path)))
+            .or_else(|_| RootFolder::of(pid)?.open(&self.inside(Path::new(&module.path))))
+    }
+
+    /// A path of the memory map as the process has it. The kernel writes it as it is for us, if the process's root can be reached
+    /// from ours (`chroot`) or is not that of its mount namespace, and the link to its root in the same way.
+    fn inside(&self, path: &Path) -> PathBuf {
+        let root = std::fs::read_link(format!("/proc/{}/root", self.pid)).unwrap_or_default();
+        path.strip_prefix(root).map_or_else(|_| path.to_owned(), |inside| Path::new("/").join(inside))
     }
 
     /// The working folder, as we can open it.
@@ -109,10 +117,11 @@ impl Target {
 
     /// True when the process sees the same files as we do.
     pub fn same_root(&self) -> bool {
-        let link = |pid: &str, what: &str| std::fs::read_link(format!("/proc/{pid}/{what}")).ok();
-        let pid = self.pid.to_string();
-        link("self", "root").is_some_and(|root| link(&pid, "root") == Some(root))
-            && link("self", "ns/mnt").is_some_and(|ns| link(&pid, "ns/mnt") == Some(ns))
+        let place = |pid: &str, what: &str| {
+            std::fs::metadata(format!("/proc/{pid}/{what}")).map(|about| (about.dev(), about.ino())).ok()
+        };
+        let same = |what| place("self", what).is_some_and(|own| place(&self.pid.to_string(), what) == Some(own));
+        same("root") && same("ns/mnt")
     }
 
     /// Who traces it, if anybody does.
