@@ -14,7 +14,7 @@ pub(super) fn hint(permission: &Permission) -> String {
     if permission.kubernetes && !permission.can_trace {
         ways.push(
             "give the container `securityContext: {capabilities: {add: [SYS_PTRACE]}}`, \
-             or look from another one: `kubectl debug --profile=sysadmin --target=CONTAINER ...`"
+             or look from another one: `kubectl debug --profile=general --target=CONTAINER ...`"
                 .to_owned(),
         );
     } else if permission.container && !permission.can_trace {
