@@ -33,7 +33,12 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> anyhow::Result<ExitCode> {
-    match Plan::new(args)? {
+    let plan = Plan::new(args)?;
+    if !matches!(plan, Plan::Completions(_)) {
+        // Before anything is started.
+        py_spy_target::check_proc().map_err(|why| errors::Hinted::new(why.to_string(), why.hint()))?;
+    }
+    match plan {
         Plan::Record(plan) => record::run(plan),
         Plan::Top(plan) => top::run(&plan),
         Plan::Dump(plan) => dump::run(&plan),

@@ -7,7 +7,6 @@ mod common;
 
 mod commands;
 mod outputs;
-mod rights;
 mod starting;
 mod targets;
 

@@ -15,7 +15,7 @@ use std::process::{Command, Output, Stdio};
 
 pub(crate) use running::{Running, is_running, nobody_minds};
 
-use py_spy_test_programs::Interpreter;
+use py_spy_test_programs::{Interpreter, one_of_each_series};
 
 /// A py-spy whose behaviour does not depend on where the tests run.
 pub(crate) fn py_spy(words: &[&str]) -> Command {
@@ -25,6 +25,55 @@ pub(crate) fn py_spy(words: &[&str]) -> Command {
     }
     command.args(words).stdin(Stdio::null());
     command
+}
+
+/// A command behind another one that runs it, like `unshare --pid --fork`, with the environment that it has.
+pub(crate) fn behind(words: &[&str], inner: &Command) -> Command {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).arg(inner.get_program()).args(inner.get_args()).stdin(Stdio::null());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
+/// True when a command that does nothing can be run behind these words; else it is said what is not tested.
+pub(crate) fn may(words: &[&str]) -> bool {
+    let tried =
+        Command::new(words[0]).args(&words[1..]).arg("true").stdin(Stdio::null()).stderr(Stdio::null()).status();
+    let may = tried.is_ok_and(|status| status.success());
+    if !may {
+        eprintln!("SKIPPED: `{} ...` does not work here", words.join(" "));
+    }
+    may
+}
+
+/// Has a thread `worker` that runs in `busy`, and answers a line with a number that grows. Says 1 first.
+pub(crate) const BUSY: &str = "
+import os, threading
+def busy():
+    while True: pass
+def answer():
+    n = 0
+    while True:
+        n += 1
+        os.write(1, b'%d\\n' % n)
+        os.read(0, 1)
+thread = threading.Thread(target=busy, name='worker')
+thread.daemon = True
+thread.start()
+answer()
+";
+
+/// A few of the interpreters: the oldest, the newest, and 3.12 with its ids of its own kind.
+pub(crate) fn few() -> Vec<&'static Interpreter> {
+    let all = one_of_each_series();
+    let last = all.len() - 1;
+    let is = |(at, known): (usize, &&Interpreter)| at == 0 || at == last || known.is("3.12");
+    all.iter().enumerate().filter(|&(at, known)| is((at, known))).map(|(_, &known)| known).collect()
 }
 
 /// Runs py-spy and waits for it.

@@ -10,6 +10,7 @@ mod common;
 mod crowds;
 mod exec;
 mod exits;
+mod frozen;
 mod jobs;
 mod killed;
 mod one_cpu;

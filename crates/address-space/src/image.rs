@@ -1,15 +1,22 @@
 //! An ELF file: where its parts are loaded, and the few symbols that somebody wants.
 
+mod budget;
+
 use std::io::{Read, Seek};
 
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
-use object::read::{Object, ObjectSection, ObjectSymbol, ReadCache};
+use object::read::{Object, ObjectSection, ObjectSymbol};
 use object::{Endianness, elf};
 
 use crate::{Addr, Module};
+use budget::Budget;
 
 /// More symbols than this in one table are not looked at.
 const MAX_SYMBOLS: usize = 16 << 20;
+
+/// Bytes of a file that are kept while it is read. Nearly all of it are its tables of symbols, some 60 bytes for each with its
+/// name. A file may be made up to have more in it than there is memory.
+const MAX_BYTES: u64 = 512 << 20;
 
 /// A symbol that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +60,10 @@ impl std::error::Error for ImageError {}
 impl Image {
     /// Reads an ELF file, little by little, and keeps the symbols in `wanted` that it defines.
     pub fn read(file: impl Read + Seek, wanted: &[&str]) -> Result<Image, ImageError> {
-        let cache = ReadCache::new(file);
-        let elf = ElfFile64::<Endianness, _>::parse(&cache).map_err(ImageError)?;
+        let budget = Budget::new(file, MAX_BYTES);
+        let elf = ElfFile64::<Endianness, _>::parse(&budget).map_err(ImageError)?;
         let endian = elf.endian();
-        let headers = elf.elf_header().program_headers(endian, &cache).map_err(ImageError)?;
+        let headers = elf.elf_header().program_headers(endian, &budget).map_err(ImageError)?;
         let segments = headers
             .iter()
             .filter(|header| header.p_type(endian) == elf::PT_LOAD)

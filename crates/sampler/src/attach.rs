@@ -1,10 +1,12 @@
 //! Finding CPython in a process, and saying why when it can not be done.
 
+mod permission;
+
 use std::sync::Arc;
 
 use py_spy_address_space::{Fault, FaultKind, Image, modules};
 use py_spy_python::{Binary, NotPython, Python, find};
-use py_spy_target::{Live, Permission, ProcessError, Target};
+use py_spy_target::{Live, ProcessError, Target};
 
 use crate::{AttachError, Later, images};
 
@@ -116,6 +118,10 @@ fn error(message: String, hint: Option<String>, later: Later) -> AttachError {
 fn no_process(why: &ProcessError) -> AttachError {
     let hint = match why {
         ProcessError::None(_) => Some("`py-spy ps` lists the Python processes that there are".to_owned()),
+        ProcessError::Hidden(_) => Some(
+            "/proc is mounted so that it shows only one's own (hidepid): run it as root: `sudo env \"PATH=$PATH\" py-spy ...`"
+                .to_owned(),
+        ),
         _ => None,
     };
     error(why.to_string(), hint, Later::No)
@@ -140,41 +146,7 @@ fn describe(target: &Target) -> String {
 
 fn denied(target: &Target) -> AttachError {
     let message = format!("no permission to read the memory of {}", describe(target));
-    error(message, Some(permission_hint(&target.permission())), Later::No)
-}
-
-/// What to do about a missing permission: each way that applies.
-fn permission_hint(permission: &Permission) -> String {
-    let mut ways = Vec::new();
-    // A container that has the right is kept out by something else.
-    if permission.kubernetes && !permission.can_trace {
-        ways.push("give the container `securityContext: {capabilities: {add: [SYS_PTRACE]}}`".to_owned());
-    } else if permission.container && !permission.can_trace {
-        ways.push("start the container with `docker run --cap-add SYS_PTRACE`".to_owned());
-    }
-    if !permission.root {
-        ways.push("run it as root: `sudo env \"PATH=$PATH\" py-spy ...`".to_owned());
-    }
-    match permission.ptrace_scope {
-        Some(1) if !permission.root && !permission.other_user => ways.push(
-            "or let processes of one user trace each other: `sudo sysctl kernel.yama.ptrace_scope=0`; \
-             or start the program from here: `py-spy record -- python app.py`"
-                .to_owned(),
-        ),
-        Some(2) if !permission.can_trace => {
-            ways.push("kernel.yama.ptrace_scope is 2: only processes with CAP_SYS_PTRACE may trace".to_owned());
-        }
-        Some(3) => ways.push("kernel.yama.ptrace_scope is 3: nobody may trace until the next boot".to_owned()),
-        _ => {}
-    }
-    if ways.is_empty() {
-        ways.push(if permission.can_trace {
-            "a security policy (seccomp, SELinux, AppArmor, or another user namespace) forbids it".to_owned()
-        } else {
-            "CAP_SYS_PTRACE is missing: `sudo setcap cap_sys_ptrace+ep $(which py-spy)`".to_owned()
-        });
-    }
-    ways.join("; ")
+    error(message, Some(permission::hint(&target.permission())), Later::No)
 }
 
 fn not_python(target: &Target, why: &NotPython) -> AttachError {
@@ -206,35 +178,4 @@ fn not_python(target: &Target, why: &NotPython) -> AttachError {
         ),
     };
     error(message, hint, later)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn permission_hints_name_what_applies() {
-        let none = Permission {
-            root: false,
-            can_trace: false,
-            ptrace_scope: None,
-            container: false,
-            kubernetes: false,
-            other_user: false,
-        };
-        let cases = [
-            (none.clone(), "sudo env"),
-            (Permission { ptrace_scope: Some(1), ..none.clone() }, "ptrace_scope=0"),
-            (Permission { ptrace_scope: Some(2), ..none.clone() }, "ptrace_scope is 2"),
-            (Permission { root: true, container: true, ..none.clone() }, "docker run --cap-add SYS_PTRACE"),
-            (Permission { root: true, kubernetes: true, ..none.clone() }, "securityContext"),
-            (Permission { root: true, ..none.clone() }, "setcap"),
-            (Permission { root: true, can_trace: true, ..none.clone() }, "security policy"),
-            (Permission { root: true, can_trace: true, ptrace_scope: Some(3), ..none }, "next boot"),
-        ];
-        for (permission, part) in cases {
-            let hint = permission_hint(&permission);
-            assert!(hint.contains(part), "{permission:?}: {hint}");
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use py_spy_target::Target;
+use py_spy_target::{RootFolder, Target};
 use rustc_hash::FxHashMap;
 
 /// Folders that are looked through for one name.
@@ -12,9 +12,9 @@ const MAX_FOLDERS: usize = 64;
 /// an `__init__.py` and the folder above it has none.
 #[derive(Debug, Default)]
 pub(crate) struct FileNames {
-    /// The process's root folder as we can open it, when it is not our own.
-    root: Option<PathBuf>,
-    /// The process's working folder as we can open it; relative names count from there.
+    /// The process, when its root is not our own. Its folders are not kept open: it could not unmount them.
+    foreign: Option<u32>,
+    /// The process's working folder as we can open it, when its root is our own; relative names count from there.
     working: PathBuf,
     short: FxHashMap<String, String>,
     packages: FxHashMap<PathBuf, bool>,
@@ -22,8 +22,8 @@ pub(crate) struct FileNames {
 
 impl FileNames {
     pub(crate) fn of(target: &Target) -> FileNames {
-        let root = (!target.same_root()).then(|| target.path_in_root(""));
-        FileNames { root, working: target.working_folder(), ..FileNames::default() }
+        let foreign = (!target.same_root()).then_some(target.pid);
+        FileNames { foreign, working: target.working_folder(), ..FileNames::default() }
     }
 
     /// The short form of a file name.
@@ -55,12 +55,12 @@ impl FileNames {
         if let Some(&known) = self.packages.get(folder) {
             return known;
         }
-        let place = match (&self.root, folder.strip_prefix("/")) {
-            (Some(root), Ok(inside)) => root.join(inside),
-            (None, Ok(_)) => folder.to_owned(),
-            (_, Err(_)) => self.working.join(folder),
+        let file = folder.join("__init__.py");
+        let is = match self.foreign {
+            Some(pid) => RootFolder::of(pid).is_ok_and(|folders| folders.has_file(&file)),
+            // An absolute name stays what it is.
+            None => self.working.join(file).exists(),
         };
-        let is = place.join("__init__.py").exists();
         self.packages.insert(folder.to_owned(), is);
         is
     }

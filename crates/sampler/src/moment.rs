@@ -272,9 +272,14 @@ impl Watch {
         Effort { reads: count.calls, bytes: count.bytes, ..self.effort }
     }
 
-    /// From now on nothing is stopped: somebody else traces the process.
+    /// From now on nothing is stopped: it is not possible, and the user should know why.
     fn stop_no_more(&mut self) {
-        log::warn!("process {} can not be stopped (already traced?): sampling without stopping", self.target.pid);
+        let why = match self.target.tracer() {
+            _ if self.unknown > 0 => "the kernel's ids of its threads are not known".to_owned(),
+            Some(tracer) => format!("process {tracer} traces it"),
+            None => "ptrace is not allowed here, by a seccomp filter or another policy".to_owned(),
+        };
+        log::warn!("process {} can not be stopped ({why}): sampling without stopping it", self.target.pid);
         self.mode = Mode::Nonblocking;
         self.window = Window::new(copies(self.mode));
     }

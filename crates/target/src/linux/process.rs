@@ -2,10 +2,16 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use py_spy_address_space::{Mapping, Module};
+
+use super::root_folder::{RootFolder, open_regular};
 
 /// A process of this system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +28,9 @@ pub enum ProcessError {
     /// There is none with this id.
     #[error("there is no process {0}")]
     None(u32),
+    /// There is one, but `/proc` does not show it to us.
+    #[error("process {0} is hidden from this user")]
+    Hidden(u32),
     /// It has ended and waits for its parent.
     #[error("process {0} has ended and waits for its parent to notice (zombie)")]
     Zombie(u32),
@@ -32,26 +41,6 @@ pub enum ProcessError {
     #[error("could not read /proc/{0}: {1}")]
     Proc(u32, #[source] io::Error),
 }
-
-/// What the system says about reading other processes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Permission {
-    /// We are root, in our own user namespace.
-    pub root: bool,
-    /// We have `CAP_SYS_PTRACE`.
-    pub can_trace: bool,
-    /// Yama's `kernel.yama.ptrace_scope`, where there is one.
-    pub ptrace_scope: Option<u8>,
-    /// We run in a Docker or Podman container.
-    pub container: bool,
-    /// We run in a Kubernetes pod.
-    pub kubernetes: bool,
-    /// The process belongs to another user than we do.
-    pub other_user: bool,
-}
-
-/// Bit of `CAP_SYS_PTRACE` in a capability set (`linux/capability.h`).
-const CAP_SYS_PTRACE: u32 = 19;
 
 impl Target {
     /// A process by its id.
@@ -101,19 +90,24 @@ impl Target {
 
     /// Opens the file behind a mapped module: the very file that is mapped if the kernel lets us, else the one that
     /// has its path now, as the process sees it.
+    ///
+    /// # Errors
+    /// When it can not be opened, or is no regular file: a program may map a device too.
     pub fn open_module(&self, module: &Module) -> io::Result<File> {
         let pid = self.pid;
         if self.executable().is_ok_and(|exe| exe.to_string_lossy().trim_end_matches(" (deleted)") == module.path) {
-            return File::open(format!("/proc/{pid}/exe"));
+            return open_regular(&format!("/proc/{pid}/exe"));
         }
         let range = &module.mappings[0].range;
-        File::open(format!("/proc/{pid}/map_files/{:x}-{:x}", range.start, range.end))
-            .or_else(|_| File::open(self.path_in_root(&module.path)))
+        open_regular(&format!("/proc/{pid}/map_files/{:x}-{:x}", range.start, range.end))
+            .or_else(|_| RootFolder::of(pid)?.open(&self.inside(Path::new(&module.path))))
     }
 
-    /// A path of the process, as we can open it: through its root folder.
-    pub fn path_in_root(&self, path: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/root", self.pid)).join(path.trim_start_matches('/'))
+    /// A path of the memory map as the process has it. The kernel writes it as it is for us, if the process's root can be reached
+    /// from ours (`chroot`) or is not that of its mount namespace, and the link to its root in the same way.
+    fn inside(&self, path: &Path) -> PathBuf {
+        let root = std::fs::read_link(format!("/proc/{}/root", self.pid)).unwrap_or_default();
+        path.strip_prefix(root).map_or_else(|_| path.to_owned(), |inside| Path::new("/").join(inside))
     }
 
     /// The working folder, as we can open it.
@@ -123,10 +117,11 @@ impl Target {
 
     /// True when the process sees the same files as we do.
     pub fn same_root(&self) -> bool {
-        let link = |pid: &str, what: &str| std::fs::read_link(format!("/proc/{pid}/{what}")).ok();
-        let pid = self.pid.to_string();
-        link("self", "root").is_some_and(|root| link(&pid, "root") == Some(root))
-            && link("self", "ns/mnt").is_some_and(|ns| link(&pid, "ns/mnt") == Some(ns))
+        let place = |pid: &str, what: &str| {
+            std::fs::metadata(format!("/proc/{pid}/{what}")).map(|about| (about.dev(), about.ino())).ok()
+        };
+        let same = |what| place("self", what).is_some_and(|own| place(&self.pid.to_string(), what) == Some(own));
+        same("root") && same("ns/mnt")
     }
 
     /// Who traces it, if anybody does.
@@ -134,28 +129,8 @@ impl Target {
         self.status_field("TracerPid:")?.parse().ok().filter(|&pid| pid != 0)
     }
 
-    /// What the system says about our reading it.
-    pub fn permission(&self) -> Permission {
-        let own = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let field = |name| own.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-        let effective = field("CapEff:").and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
-        let own_uid = field("Uid:").and_then(|ids| ids.split_whitespace().next());
-        let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
-        let exists = |path: &str| std::path::Path::new(path).exists();
-        let cgroup = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let other_uid = self.status_field("Uid:");
-        Permission {
-            root: own_uid == Some("0"),
-            can_trace: effective >> CAP_SYS_PTRACE & 1 == 1,
-            ptrace_scope: scope.ok().and_then(|text| text.trim().parse().ok()),
-            container: exists("/.dockerenv") || exists("/run/.containerenv") || cgroup.contains("/docker/"),
-            kubernetes: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() || cgroup.contains("/kubepods"),
-            other_user: own_uid.is_some()
-                && other_uid.as_deref().and_then(|ids| ids.split_whitespace().next()) != own_uid,
-        }
-    }
-
-    fn status_field(&self, name: &str) -> Option<String> {
+    /// A field of `/proc/PID/status`.
+    pub(super) fn status_field(&self, name: &str) -> Option<String> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
         status.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
     }
@@ -210,7 +185,7 @@ impl Stat {
         let text = match read {
             Ok(length) => String::from_utf8_lossy(&text[..length]),
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
-                return Err(ProcessError::None(pid));
+                return Err(if is_there(pid) { ProcessError::Hidden(pid) } else { ProcessError::None(pid) });
             }
             Err(error) => return Err(ProcessError::Proc(pid, error)),
         };
@@ -237,6 +212,12 @@ impl Stat {
             places: [26, 28, 48, 50].map(place),
         })
     }
+}
+
+/// True when there is a process or thread with this id, whatever `/proc` shows (`hidepid`, proc(5)).
+fn is_there(pid: u32) -> bool {
+    // It says that it may not, where there is somebody who may not be sent a signal. Nobody has the id 0.
+    pid != 0 && i32::try_from(pid).is_ok_and(|pid| kill(Pid::from_raw(pid), None) == Err(Errno::EPERM))
 }
 
 /// Lets this process open as many files as it may: two are kept open for each thread that is watched. Call it after

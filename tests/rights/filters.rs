@@ -1,0 +1,121 @@
+//! System calls that are forbidden, as container runtimes do it, or that an older kernel does not have.
+
+use std::process::Command;
+
+use py_spy_test_programs::Interpreter;
+use serde_json::Value;
+
+use crate::common::{BUSY, Running, behind, few, good, program, py_spy, python};
+use crate::{both, interpreter_that_can};
+
+/// Calls that can be done without, one kernel or another has not, or some profile forbids.
+const OLD_KERNEL: &[&str] = &[
+    "pidfd_open=ENOSYS",
+    "pidfd_send_signal=ENOSYS",
+    "clone3=ENOSYS",
+    "openat2=ENOSYS",
+    "epoll_pwait2=ENOSYS",
+    "statx=ENOSYS",
+    "kcmp=EPERM",
+    "perf_event_open=EPERM",
+];
+
+/// What is said when something can not be done as usual.
+const BY_FILE: &str = "process_vm_readv is not allowed, reading /proc/";
+const NOT_STOPPED: &str = "ptrace is not allowed here";
+
+/// What is forbidden, and what is said about it.
+const FILTERS: [(&[&str], &[&str]); 7] = [
+    (OLD_KERNEL, &[]),
+    (&["pidfd_open=EPERM", "kcmp=ENOSYS"], &[]),
+    (&["process_vm_readv=EPERM"], &[BY_FILE]),
+    (&["process_vm_readv=ENOSYS"], &[BY_FILE]),
+    (&["ptrace=EPERM"], &[NOT_STOPPED]),
+    (&["process_vm_readv=EPERM", "ptrace=EPERM"], &[BY_FILE, NOT_STOPPED]),
+    (&["process_vm_readv=ENOSYS", "ptrace=ENOSYS", "pidfd_open=ENOSYS"], &[BY_FILE, NOT_STOPPED]),
+];
+
+/// Runs py-spy under a filter.
+struct Filter {
+    launcher: Command,
+}
+
+impl Filter {
+    /// None where no filter can be made.
+    fn new(rules: &[&str]) -> Option<Filter> {
+        let interpreter = interpreter_that_can(&["env"], "import ctypes")?;
+        let mut launcher = python(interpreter);
+        launcher.arg(program("forbidding")).args(rules).arg("--");
+        Some(Filter { launcher })
+    }
+
+    fn py_spy(&self, words: &[&str]) -> Command {
+        let launcher = std::iter::once(self.launcher.get_program()).chain(self.launcher.get_args());
+        let outer: Vec<&str> = launcher.map(|word| word.to_str().expect("UTF-8")).collect();
+        let mut command = behind(&outer, &py_spy(words));
+        command.env("RUST_LOG", "info");
+        command
+    }
+}
+
+fn busy(interpreter: &Interpreter) -> Running {
+    let mut target = Running::start(&interpreter.to_string(), python(interpreter).args(["-c", BUSY]));
+    assert_eq!(target.line(), "1", "{interpreter}");
+    target
+}
+
+/// Every thread's id, name, state and function names. The line of one that runs is another each time.
+fn outline(json: &str) -> Vec<String> {
+    let threads: Value = serde_json::from_str(json).expect("JSON");
+    let frames = |thread: &Value| {
+        let frames = thread["frames"].as_array().expect("a list").iter();
+        frames.map(|frame| frame["name"].as_str().expect("a name").to_owned()).collect::<Vec<_>>().join(";")
+    };
+    let outline = |thread: &Value| {
+        let keys = ["os_thread_id", "thread_name", "active", "owns_gil"].map(|key| thread[key].to_string());
+        format!("{} {}", keys.join(" "), frames(thread))
+    };
+    threads.as_array().expect("a list").iter().map(outline).collect()
+}
+
+#[test]
+fn what_is_forbidden_is_done_in_another_way() {
+    for (rules, said) in FILTERS {
+        let Some(filter) = Filter::new(rules) else { return };
+        for interpreter in few() {
+            let name = format!("{} {interpreter}", rules.join(" "));
+            let mut target = busy(interpreter);
+            let pid = target.id_text();
+            let free = py_spy(&["dump", "--json", "--pid", &pid]).output().expect("it starts");
+            let filtered = filter.py_spy(&["dump", "--json", "--pid", &pid]).output().expect("it starts");
+            assert_eq!(outline(good(&name, &filtered)), outline(good(&name, &free)), "{name}");
+            let record = ["record", "-d", "0.3", "-f", "raw", "-o", "-", "--pid", &pid];
+            let recorded = filter.py_spy(&record).output().expect("it starts");
+            assert!(good(&name, &recorded).contains(";busy ("), "{name}: {recorded:?}");
+            for text in [both(&filtered), both(&recorded)] {
+                for words in [BY_FILE, NOT_STOPPED] {
+                    assert_eq!(text.contains(words), said.contains(&words), "{name}: {words}: {text}");
+                }
+            }
+            target.goes_on();
+        }
+    }
+}
+
+#[test]
+fn a_command_and_its_children_are_sampled_under_a_filter() {
+    let source = "import time\ndef short():\n  while time.process_time() < 0.3: pass\nshort()";
+    for (rules, _) in FILTERS {
+        let Some(filter) = Filter::new(rules) else { return };
+        for interpreter in few() {
+            let name = format!("{} {interpreter}", rules.join(" "));
+            let python = interpreter.program.to_str().expect("UTF-8");
+            for options in [&[][..], &["-s"]] {
+                let words =
+                    [&["record", "-f", "raw", "-o", "-"], options, &["--", python, "-B", "-c", source]].concat();
+                let output = filter.py_spy(&words).output().expect("it starts");
+                assert!(good(&name, &output).contains("short ("), "{name}: {output:?}");
+            }
+        }
+    }
+}
