@@ -7,7 +7,7 @@ mod linux;
 
 pub use durations::Durations;
 pub use linux::{
-    CpuClock, Family, Live, MAX_FAMILY, Permission, ProcessEnd, ProcessError, ReadCount, Refusal, Relative, Slices,
+    CpuClock, Executable, Family, Live, MAX_FAMILY, MappedFile, Permission, ProcessEnd, ProcessError, ReadCount, Refusal, Relative, Slices,
     Stopper, Target, TaskState, Tasks, all_processes, block_child_signals, command_line, raise_file_limit,
     sleep_exactly,
 };

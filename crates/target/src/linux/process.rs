@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use py_spy_address_space::{Mapping, Module};
+use py_spy_address_space::Mapping;
 
 /// A process of this system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,18 +97,6 @@ impl Target {
     pub fn mappings(&self) -> io::Result<Vec<Mapping>> {
         let maps = std::fs::read(format!("/proc/{}/maps", self.pid))?;
         Ok(String::from_utf8_lossy(&maps).lines().filter_map(Mapping::parse).collect())
-    }
-
-    /// Opens the file behind a mapped module: the very file that is mapped if the kernel lets us, else the one that
-    /// has its path now, as the process sees it.
-    pub fn open_module(&self, module: &Module) -> io::Result<File> {
-        let pid = self.pid;
-        if self.executable().is_ok_and(|exe| exe.to_string_lossy().trim_end_matches(" (deleted)") == module.path) {
-            return File::open(format!("/proc/{pid}/exe"));
-        }
-        let range = &module.mappings[0].range;
-        File::open(format!("/proc/{pid}/map_files/{:x}-{:x}", range.start, range.end))
-            .or_else(|_| File::open(self.path_in_root(&module.path)))
     }
 
     /// A path of the process, as we can open it: through its root folder.
@@ -253,6 +241,7 @@ pub fn raise_file_limit() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Executable, MappedFile};
 
     #[test]
     fn we_are_a_process() {
@@ -262,7 +251,9 @@ mod tests {
         assert_eq!(target.command(), std::env::args().collect::<Vec<_>>());
         assert!(!target.permission().other_user);
         let modules = py_spy_address_space::modules(&target.mappings().expect("own map"));
-        assert!(modules.iter().all(|module| target.open_module(module).is_ok()));
+        let executable = Executable::of(&target);
+        assert!(modules.iter().any(|module| executable.is(module)));
+        assert!(modules.iter().all(|module| MappedFile::open(&target, &executable, module).is_ok()));
     }
 
     #[test]
