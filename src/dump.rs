@@ -37,9 +37,11 @@ pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
     } else {
         for &pid in &plan.pids {
             match look(pid, &plan.options, Patience::Running) {
-                Ok(seen) => all.extend(
-                    seen.into_iter().map(|(info, snapshot)| Dumped { info, snapshot, ancestors: Vec::new() }),
-                ),
+                Ok(seen) => all.extend(seen.into_iter().map(|(info, snapshot)| Dumped {
+                    info,
+                    snapshot,
+                    ancestors: Vec::new(),
+                })),
                 Err(error) => errors.push(error),
             }
         }

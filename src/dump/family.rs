@@ -27,10 +27,11 @@ pub(super) fn dump(named: &[u32], options: &Options, all: &mut Vec<Dumped>, erro
         match look(pid, options, Patience::Running) {
             Ok(seen) => {
                 let ancestors: Vec<_> = relative.ancestors.iter().map(|&pid| ancestor(pid)).collect();
-                all.extend(
-                    seen.into_iter()
-                        .map(|(info, snapshot)| Dumped { info, snapshot, ancestors: ancestors.clone() }),
-                );
+                all.extend(seen.into_iter().map(|(info, snapshot)| Dumped {
+                    info,
+                    snapshot,
+                    ancestors: ancestors.clone(),
+                }));
             }
             // It is no Python, which is told only if nobody is.
             Err(error) if error.later == Later::Perhaps && named.contains(&pid) => refused.push(error),

@@ -190,8 +190,9 @@ fn with_runtime(memory: &dyn Memory, binary: &Binary, runtime: Addr) -> Result<P
         log::info!("{}: _PyRuntime at {runtime:#x}, the version as in Py_Version", binary.path);
         return Ok(python(layout, version, false));
     }
+    // Those of 3.11 and 3.12 are here for binaries that are stripped and export nothing.
     let rows =
-        layout::KNOWN.iter().copied().filter(|(series, row)| *series < Version::series(3, 11) && !head::has_none(row));
+        layout::KNOWN.iter().copied().filter(|(series, row)| *series < Version::series(3, 13) && !head::has_none(row));
     let (layout, version) = by_hex_version(memory, binary, runtime, rows)?;
     log::info!("{}: _PyRuntime at {runtime:#x}, the version as in sys.hexversion", binary.path);
     Ok(python(&layout, version, false))

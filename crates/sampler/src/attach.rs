@@ -1,6 +1,6 @@
 //! Finding CPython in a process, and saying why when it can not be done.
 
-use py_spy_address_space::{Fault, FaultKind};
+use py_spy_address_space::{Addr, Fault, FaultKind};
 use py_spy_python::{NotPython, Python};
 use py_spy_target::{Live, Permission, ProcessError, Target};
 
@@ -37,6 +37,16 @@ pub(crate) fn attach(target: Target) -> Result<Attached, AttachError> {
     let found = Binaries::of(&target, &memory, &mappings).find_all().map_err(|missed| not_python(&target, &missed))?;
     let pythons = found.into_iter().map(|python| Ok((open()?, python))).collect::<Result<_, AttachError>>()?;
     Ok(Attached { target, pythons })
+}
+
+/// The CPythons that a process has loaded besides those whose `_PyRuntime` is known, in files that are named so.
+pub(crate) fn further(target: &Target, known: &[Addr]) -> Vec<(Live, Python)> {
+    let mappings = target.mappings().unwrap_or_default();
+    let Some(probe) = mappings.iter().find(|mapping| mapping.read && mapping.file.1 != 0) else { return Vec::new() };
+    let open = || Live::open(target.pid, probe.range.start);
+    let Ok(memory) = open() else { return Vec::new() };
+    let found = Binaries::of(target, &memory, &mappings).find_further(known);
+    found.into_iter().filter_map(|python| Some((open().ok()?, python))).collect()
 }
 
 fn error(message: String, hint: Option<String>, later: Later) -> AttachError {

@@ -63,6 +63,14 @@ impl<'a> Binaries<'a> {
         Err(NotFound { why: missed.why, path: missed.path, unread: self.unread.take() })
     }
 
+    /// Those in files that are named so and have none of the known ones in them.
+    pub(crate) fn find_further(&self, known: &[Addr]) -> Vec<Python> {
+        let new = self.modules.iter().filter(|module| is_named(module));
+        let new = new.filter(|module| !known.iter().any(|&runtime| module.contains(runtime)));
+        let binaries: Vec<Binary> = new.filter_map(|module| self.binary(module)).collect();
+        find_all(self.memory, &binaries).unwrap_or_default()
+    }
+
     /// True when the file that an address is in defines one of these.
     pub(crate) fn has_any(&self, at: Addr, symbols: &[&str]) -> bool {
         let module = self.modules.iter().find(|module| module.contains(at));

@@ -18,6 +18,7 @@ mod roster;
 mod run;
 mod snapshot;
 mod stacks;
+mod started;
 mod survey;
 mod thread_table;
 mod tree;
@@ -135,7 +136,7 @@ impl Sampler {
 
     /// What looking has cost so far.
     pub fn effort(&self) -> Effort {
-        self.watch.effort()
+        self.further.iter().fold(self.watch.effort(), |all, watch| all + watch.effort())
     }
 
     /// For how long threads stood still for us, each stop by itself.

@@ -1,6 +1,7 @@
 //! The loop: at each instant of the clock one moment of the process, named and given to the sink.
 
 mod look;
+mod more;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -9,8 +10,10 @@ use py_spy_profile::{Sink, Tables};
 use py_spy_target::Stopper;
 
 use crate::clock::{Clock, Slot, wait_until};
-use crate::{Control, End, Options, Sampler};
-use look::{Look, Out};
+use crate::moment::Watch;
+use crate::{Control, End, Options, Sampler, attach};
+use look::{Held, Look, Out};
+use more::More;
 
 /// In a pause it is seen this often whether it is over.
 const LOOK_UP_PAUSE: Duration = Duration::from_millis(1);
@@ -28,6 +31,7 @@ struct Run<'a> {
     control: &'a Control,
     /// Until then threads are not stopped again.
     not_before: Option<Instant>,
+    more: More,
     /// How many threads [`Control::threads`] has of this process.
     counted: &'a mut u64,
 }
@@ -38,7 +42,7 @@ impl Sampler {
         let watches = std::iter::once(&mut self.watch).chain(&mut self.further);
         let looks = watches.map(|watch| {
             watch.forget_codes();
-            Look::new(watch, &self.options, control)
+            Look::new(Held::Lent(watch), &self.options, control)
         });
         let mut run = Run {
             looks: looks.collect(),
@@ -46,10 +50,13 @@ impl Sampler {
             options: &self.options,
             control,
             not_before: None,
+            more: More::new(),
             counted: &mut self.counted,
         };
         control.running.fetch_add(1, Relaxed);
         let end = run.until_end();
+        let found: Vec<Watch> = run.looks.into_iter().filter_map(|look| look.watch.into_new()).collect();
+        self.further.extend(found);
         control.running.fetch_sub(1, Relaxed);
         end
     }
@@ -133,6 +140,7 @@ impl Run<'_> {
     /// One sample of each thread that is wanted. Returns why the run is over, if it is.
     fn tick(&mut self, slot: Slot) -> Option<End> {
         self.control.count_tick(slot.number);
+        self.look_for_more();
         self.stopper().attend();
         let mut end = self.looks[0].tick(slot, &mut self.out);
         for index in 1..self.looks.len() {
@@ -149,6 +157,21 @@ impl Run<'_> {
             self.control.threads.fetch_add(threads.wrapping_sub(counted), Relaxed);
         }
         end
+    }
+
+    /// Takes in what CPython the process has loaded since.
+    fn look_for_more(&mut self) {
+        if !self.more.is_due() {
+            return;
+        }
+        let known: Vec<_> = self.looks.iter().map(|look| look.watch.python.runtime).collect();
+        let (target, mode) = (self.looks[0].watch.target.clone(), self.looks[0].watch.mode);
+        for (memory, python) in attach::further(&target, &known) {
+            match Watch::new(target.clone(), memory, python, mode, self.options) {
+                Ok(watch) => self.looks.push(Look::new(Held::New(Box::new(watch)), self.options, self.control)),
+                Err(why) => log::info!("process {}: {why}", target.pid),
+            }
+        }
     }
 
     /// Gives the stopper to another than the first, or takes it back.

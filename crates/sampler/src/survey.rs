@@ -64,8 +64,7 @@ pub fn survey(pid: u32) -> Vec<Surveyed> {
     }
     let executable = target.executable().map(|path| path.display().to_string()).unwrap_or_default();
     let threads = Tasks::of(pid).map_or(0, |tasks| tasks.len());
-    let surveyed =
-        |python| Surveyed { pid, command: command.clone(), executable: executable.clone(), threads, python };
+    let surveyed = |python| Surveyed { pid, command: command.clone(), executable: executable.clone(), threads, python };
     pythons.into_iter().map(surveyed).collect()
 }
 

@@ -7,9 +7,9 @@ mod linux;
 
 pub use durations::Durations;
 pub use linux::{
-    CpuClock, Executable, Family, Live, MAX_FAMILY, MappedFile, Permission, ProcessEnd, ProcessError, ReadCount, Refusal, Relative, Slices,
-    Stopper, Target, TaskState, Tasks, all_processes, block_child_signals, command_line, raise_file_limit,
-    sleep_exactly,
+    CpuClock, Executable, Family, Live, MAX_FAMILY, MappedFile, Permission, ProcessEnd, ProcessError, ReadCount,
+    Refusal, Relative, Slices, Stopper, Target, TaskState, Tasks, all_processes, block_child_signals, command_line,
+    raise_file_limit, sleep_exactly,
 };
 
 pub mod launch;

@@ -1,9 +1,9 @@
 //! One CPython at the clock's instants: which of its threads run, their stacks named and given to the sink.
 
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use py_spy_profile::{Frame, Nanos, Sample, Sink, StackId, Tables};
-
 
 use super::add;
 use crate::clock::Slot;
@@ -29,6 +29,42 @@ const FEW_THREADS: usize = 8;
 /// What moved while it was read.
 const MOVING: &str = "(moving)";
 
+/// A watch that is the sampler's, or was made while it runs.
+pub(super) enum Held<'a> {
+    Lent(&'a mut Watch),
+    New(Box<Watch>),
+}
+
+impl Held<'_> {
+    /// The watch, if it was made while the sampler ran.
+    pub(super) fn into_new(self) -> Option<Watch> {
+        match self {
+            Held::Lent(_) => None,
+            Held::New(watch) => Some(*watch),
+        }
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = Watch;
+
+    fn deref(&self) -> &Watch {
+        match self {
+            Held::Lent(watch) => watch,
+            Held::New(watch) => watch,
+        }
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Watch {
+        match self {
+            Held::Lent(watch) => watch,
+            Held::New(watch) => watch,
+        }
+    }
+}
+
 /// Where samples go.
 pub(super) struct Out<'a> {
     pub(super) files: &'a mut FileNames,
@@ -38,7 +74,7 @@ pub(super) struct Out<'a> {
 
 /// One CPython, with what is kept of it from tick to tick.
 pub(super) struct Look<'a> {
-    pub(super) watch: &'a mut Watch,
+    pub(super) watch: Held<'a>,
     options: &'a Options,
     control: &'a Control,
     threads: ThreadTable,
@@ -55,7 +91,7 @@ pub(super) struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    pub(super) fn new(watch: &'a mut Watch, options: &'a Options, control: &'a Control) -> Look<'a> {
+    pub(super) fn new(watch: Held<'a>, options: &'a Options, control: &'a Control) -> Look<'a> {
         Look {
             watch,
             options,

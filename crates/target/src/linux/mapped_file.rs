@@ -140,7 +140,8 @@ mod tests {
         let (path, module) = file(folder.path(), "lib.so", &content);
         let mut memory = Recording::default();
         memory.put(0x1000, &content);
-        let taken = |module: &Module| MappedFile::by_path(&we, module).map(|f| f.is_what_is_mapped(&memory, module)).ok();
+        let taken =
+            |module: &Module| MappedFile::by_path(&we, module).map(|f| f.is_what_is_mapped(&memory, module)).ok();
         // The same device and inode: that is it.
         assert_eq!(taken(&module), Some(true));
         // Another device, as on an overlay: it is, if it begins like it.
