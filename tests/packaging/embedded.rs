@@ -2,17 +2,15 @@
 
 use std::ffi::OsString;
 
-use crate::host::{command, compile, host, start};
-use crate::library::{libraries, parts};
+use crate::host::{command, compile, start};
+use crate::library::{Library, libraries, parts};
 use crate::{is_shown, waiting_in};
 
 #[test]
 fn a_program_that_has_loaded_a_library() {
-    for (parts, library) in libraries() {
-        let Some(host) = host() else { return };
+    for Library { parts, path, host } in libraries() {
         let name = format!("a server with CPython {}", parts.version);
-        let mut command =
-            command(host, &[&"home", &parts.home, &"load", &library, &"init", &"run", &waiting_in("work")]);
+        let mut command = command(host, &[&"home", &parts.home, &"load", &path, &"init", &"run", &waiting_in("work")]);
         let Some(running) = start(&name, &mut command, 1) else { continue };
         is_shown(&name, running.id(), &[(&parts.version, "work")]);
         running.is_unharmed();
@@ -21,13 +19,12 @@ fn a_program_that_has_loaded_a_library() {
 
 #[test]
 fn an_interpreter_that_was_ended_and_begun_again() {
-    for (parts, library) in libraries() {
-        let Some(host) = host() else { return };
+    for Library { parts, path, host } in libraries() {
         let name = format!("a second CPython {}", parts.version);
         let code = waiting_in("again");
         let mut command = command(
             host,
-            &[&"home", &parts.home, &"load", &library, &"init", &"run", &"pass", &"finalize", &"init", &"run", &code],
+            &[&"home", &parts.home, &"load", &path, &"init", &"run", &"pass", &"finalize", &"init", &"run", &code],
         );
         let Some(running) = start(&name, &mut command, 1) else { continue };
         is_shown(&name, running.id(), &[(&parts.version, "again")]);

@@ -28,9 +28,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Exit status: the library can not be loaded here. */
-#define CAN_NOT_LOAD 77
-
 struct python {
     void (*init)(int);
     int (*run)(const char *, void *);
@@ -51,7 +48,7 @@ void Py_Finalize(void);
 static void fail(const char *what, const char *why)
 {
     fprintf(stderr, "host: %s: %s\n", what, why);
-    exit(CAN_NOT_LOAD);
+    exit(1);
 }
 
 static struct python load(const char *path)

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 use py_spy_test_programs::{Interpreter, all_interpreters};
 
+use crate::host::{can_load, host_of};
+
 /// What we ask an interpreter.
 const QUESTION: &str = "import platform, sys, sysconfig
 print(platform.python_version())
@@ -71,11 +73,34 @@ pub(crate) fn parts() -> &'static [Parts] {
     })
 }
 
+/// A library with a program that can load it.
+#[derive(Debug)]
+pub(crate) struct Library {
+    pub(crate) parts: &'static Parts,
+    pub(crate) path: PathBuf,
+    /// The program: [`crate::host`].
+    pub(crate) host: PathBuf,
+}
+
 /// One library of each series that has one.
-pub(crate) fn libraries() -> Vec<(&'static Parts, &'static Path)> {
-    let all: Vec<_> = parts().iter().filter_map(|parts| Some((parts, parts.library.as_deref()?))).collect();
-    if all.is_empty() {
-        eprintln!("no interpreter here is in a shared library: CPython in a library is NOT tested");
-    }
-    all
+pub(crate) fn libraries() -> &'static [Library] {
+    static FOUND: OnceLock<Vec<Library>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let all = parts().iter().filter_map(|parts| {
+            let (path, host) = (parts.library.clone()?, host_of(parts.loader.as_deref())?);
+            can_load(&host, &[&path]).then_some(Library { parts, path, host })
+        });
+        let all: Vec<_> = all.collect();
+        if all.is_empty() {
+            eprintln!("no interpreter here is in a shared library that can be loaded: that is NOT tested");
+        }
+        all
+    })
+}
+
+/// The first and the last: where others would only take time.
+pub(crate) fn two_libraries() -> impl Iterator<Item = &'static Library> {
+    let all = libraries();
+    let last = if all.len() > 1 { all.last() } else { None };
+    all.first().into_iter().chain(last)
 }

@@ -11,14 +11,20 @@ mod host;
 mod library;
 mod loader;
 mod names;
+#[path = "../record/recorder.rs"]
+#[allow(dead_code, reason = "this test binary uses its part")]
+mod recorder;
 mod refused;
 mod replaced;
 mod several;
 
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use common::{good, py_spy, run, stderr};
+use common::{good, py_spy, run};
+use nix::sys::signal::Signal;
+use recorder::Recorder;
 
 /// A program that runs in the embedded CPython: says `ready` in a function of this name and waits there.
 fn waiting_in(function: &str) -> String {
@@ -27,7 +33,7 @@ fn waiting_in(function: &str) -> String {
 }
 
 /// The same, busy until the process has used so much CPU time.
-fn busy_in(function: &str, seconds: f64) -> String {
+fn busy_in(function: &str, seconds: u32) -> String {
     format!("import posix\ndef {function}():\n  while posix.times()[0] < {seconds}: pass\n{function}()\n")
 }
 
@@ -66,16 +72,41 @@ fn is_shown(name: &str, pid: u32, expected: &[(&str, &str)]) {
         }
         assert_eq!(text.matches("\nPython v").count(), expected.len(), "{name}: {text}");
     }
-    let output = run(&["record", "--idle", "-d", "0.3", "-f", "raw", "-o", "-", "--pid", &pid]);
-    is_recorded(name, &output, &expected.iter().map(|(_, function)| *function).collect::<Vec<_>>());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("profile");
+    let mut recorder = record(&pid, &path);
+    recorder.wait_until_it_samples();
+    is_recorded(name, recorder, &path, &expected.iter().map(|(_, function)| *function).collect::<Vec<_>>());
+}
+
+/// Begins to record a process, asleep or not.
+fn record(pid: &str, path: &Path) -> Recorder {
+    let path = path.to_str().expect("UTF-8");
+    Recorder::start(&["--idle", "-f", "raw", "-o", path, "--pid", pid], |_| {})
+}
+
+/// Ends a recording: it has stacks that end in these functions.
+#[track_caller]
+fn is_recorded(name: &str, recorder: Recorder, path: &Path, functions: &[&str]) {
+    recorder.signal(Signal::SIGINT);
+    let (status, messages) = recorder.wait();
+    assert_eq!(status.code(), Some(0), "{name}: {messages}");
+    let raw = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}: {messages}"));
+    has_all(name, &raw, functions);
 }
 
 /// A raw profile has stacks that end in these functions.
 #[track_caller]
-fn is_recorded(name: &str, output: &Output, functions: &[&str]) {
-    let raw = str::from_utf8(&output.stdout).expect("UTF-8");
+fn has_all(name: &str, raw: &str, functions: &[&str]) {
     for function in functions {
         let found = raw.lines().any(|line| line.contains(&format!(";{function} (<string>:")));
-        assert!(found, "{name}: not {function}: {raw}{}", stderr(output));
+        assert!(found, "{name}: not {function}: {raw}");
     }
+}
+
+/// Copies a file, by another process: a program of ours that is started meanwhile would have the copy open for writing, and
+/// nobody could run it.
+fn copy_file(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg(from).arg(to).status().expect("cp starts");
+    assert!(status.success(), "{} can not be copied to {}", from.display(), to.display());
 }

@@ -9,8 +9,8 @@ use std::process::Command;
 use py_spy_test_programs::{Interpreter, all_interpreters};
 
 use crate::host::{command, start};
-use crate::library::Parts;
-use crate::{is_shown, waiting_in};
+use crate::library::{Library, Parts, libraries};
+use crate::{copy_file, is_shown, waiting_in};
 
 /// One interpreter of each series and kind.
 pub(crate) fn interpreters() -> Vec<(&'static Interpreter, Parts)> {
@@ -24,9 +24,8 @@ pub(crate) fn interpreters() -> Vec<(&'static Interpreter, Parts)> {
 pub(crate) fn elsewhere(program: &Path, parts: &Parts, function: &str) -> Command {
     let mut command = command(program, &[&"-S", &"-c", &waiting_in(function)]);
     command.env("PYTHONHOME", &parts.home);
-    if let Some(folder) = parts.library.as_deref().and_then(Path::parent) {
-        command.env("LD_LIBRARY_PATH", folder);
-    }
+    let folders = [&parts.library, &parts.loader].into_iter().flatten().filter_map(|file| file.parent());
+    command.env("LD_LIBRARY_PATH", std::env::join_paths(folders).expect("no colons"));
     command
 }
 
@@ -49,7 +48,7 @@ fn copies_and_links_by_any_name() {
         fs::create_dir(odd.parent().expect("a folder")).expect("a folder");
         let plain = folder.path().join("worker");
         for copy in [&plain, &odd] {
-            fs::copy(&interpreter.program, copy).expect("a copy");
+            copy_file(&interpreter.program, copy);
         }
         if !can_run(&plain, &parts) {
             continue;
@@ -66,13 +65,12 @@ fn copies_and_links_by_any_name() {
 
 #[test]
 fn a_library_at_an_odd_place() {
-    for (parts, library) in crate::library::libraries() {
-        let Some(host) = crate::host::host() else { return };
+    for Library { parts, path, host } in libraries() {
         let folder = tempfile::tempdir().expect("a folder");
         let odd = folder.path().join(OsStr::from_bytes(b"caf\xe9 \xff\n(x) "));
         fs::create_dir(&odd).expect("a folder");
         let copy = odd.join("plugin.so (deleted)");
-        fs::copy(library, &copy).expect("a copy");
+        copy_file(path, &copy);
         let name = format!("CPython {} in {copy:?}", parts.version);
         let mut command = command(host, &[&"home", &parts.home, &"load", &copy, &"init", &"run", &waiting_in("work")]);
         let Some(running) = start(&name, &mut command, 1) else { continue };

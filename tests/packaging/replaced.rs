@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use crate::host::{command, host, start};
-use crate::library::libraries;
+use crate::host::{command, start};
+use crate::library::{Library, libraries};
 use crate::names::{can_run, elsewhere, interpreters};
-use crate::{is_shown, waiting_in};
+use crate::{copy_file, is_shown, waiting_in};
 
 /// Another file than this one of those.
 fn other<'a>(files: &'a [PathBuf], than: &Path) -> Option<&'a PathBuf> {
@@ -24,11 +24,10 @@ fn other<'a>(files: &'a [PathBuf], than: &Path) -> Option<&'a PathBuf> {
 #[test]
 fn a_library_that_is_gone_or_another_by_now() {
     let all = libraries();
-    let files: Vec<PathBuf> = all.iter().map(|(_, library)| library.to_path_buf()).collect();
-    for (parts, library) in all {
-        let Some(host) = host() else { return };
+    let files: Vec<PathBuf> = all.iter().map(|library| library.path.clone()).collect();
+    for Library { parts, path, host } in all {
         let folder = tempfile::tempdir().expect("a folder");
-        let (copy, new) = (folder.path().join(library.file_name().expect("a name")), folder.path().join("new"));
+        let (copy, new) = (folder.path().join(path.file_name().expect("a name")), folder.path().join("new"));
         let code = waiting_in("work");
         let check = |what: &str, actions: &[&dyn AsRef<std::ffi::OsStr>]| {
             let name = format!("CPython {} in a library that is {what}", parts.version);
@@ -37,12 +36,12 @@ fn a_library_that_is_gone_or_another_by_now() {
                 is_shown(&name, running.id(), &[(&parts.version, "work")]);
             }
         };
-        fs::copy(library, &copy).expect("a copy");
+        copy_file(path, &copy);
         check("deleted", &[&"load", &copy, &"unlink", &copy]);
-        check("nameless", &[&"memfd", &library]);
-        if let Some(other) = other(&files, library) {
-            fs::copy(library, &copy).expect("a copy");
-            fs::copy(other, &new).expect("a copy");
+        check("nameless", &[&"memfd", &path]);
+        if let Some(other) = other(&files, path) {
+            copy_file(path, &copy);
+            copy_file(other, &new);
             check("replaced", &[&"load", &copy, &"rename", &new, &copy]);
         }
     }
@@ -55,7 +54,7 @@ fn an_executable_that_is_gone_or_another_by_now() {
     for (interpreter, parts) in &all {
         let folder = tempfile::tempdir().expect("a folder");
         let (copy, new) = (folder.path().join("worker"), folder.path().join("new"));
-        fs::copy(&interpreter.program, &copy).expect("a copy");
+        copy_file(&interpreter.program, &copy);
         if !can_run(&copy, parts) {
             continue;
         }
@@ -64,12 +63,12 @@ fn an_executable_that_is_gone_or_another_by_now() {
             fs::remove_file(&copy).expect("it is there");
             is_shown(&name, running.id(), &[(&parts.version, "work")]);
         }
-        fs::copy(&interpreter.program, &copy).expect("a copy");
+        copy_file(&interpreter.program, &copy);
         let name = format!("CPython {}, replaced", parts.version);
         if let Some(other) = other(&files, &interpreter.program)
             && let Some(running) = start(&name, &mut elsewhere(&copy, parts, "work"), 1)
         {
-            fs::copy(other, &new).expect("a copy");
+            copy_file(other, &new);
             fs::rename(&new, &copy).expect("it takes the other's place");
             is_shown(&name, running.id(), &[(&parts.version, "work")]);
         }
