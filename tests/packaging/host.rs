@@ -82,14 +82,12 @@ pub(crate) fn command(program: &Path, actions: &[&dyn AsRef<OsStr>]) -> Command 
 pub(crate) fn start(name: &str, command: &mut Command, ready: usize) -> Option<Running> {
     let mut running = Running::start(name, command);
     for _ in 0..ready {
-        match running.line_or_end() {
-            Some(line) => assert_eq!(line, "ready", "{name}"),
-            None => {
-                let status = running.wait();
-                eprintln!("SKIPPED: {name}: it can not run here: {status}");
-                return None;
-            }
-        }
+        let Some(line) = running.line_or_end() else {
+            let status = running.wait();
+            eprintln!("SKIPPED: {name}: it can not run here: {status}");
+            return None;
+        };
+        assert_eq!(line, "ready", "{name}");
     }
     Some(running)
 }

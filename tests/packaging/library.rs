@@ -38,8 +38,8 @@ impl Parts {
         let output = Command::new(&interpreter.program).args(["-E", "-s", "-c", QUESTION]).output().expect("it starts");
         let text = String::from_utf8(output.stdout).expect("UTF-8");
         let mut lines = text.lines();
-        let mut line = || lines.next().unwrap_or_else(|| panic!("{interpreter}: {text}")).to_owned();
-        let (version, home, folder, link) = (line(), line(), line(), line());
+        let mut next = || lines.next().unwrap_or_else(|| panic!("{interpreter}: {text}")).to_owned();
+        let (version, home, folder, link) = (next(), next(), next(), next());
         let maps: Vec<&str> = lines.collect();
         let mapped = |start: &str| {
             let paths = maps.iter().filter_map(|line| Some(Path::new(&line[line.find('/')?..])));

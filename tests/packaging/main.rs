@@ -60,7 +60,7 @@ fn each_way(words: &[&str]) -> Vec<Output> {
     all
 }
 
-/// A process is shown by `dump` in each way and by `record`: these functions, in CPythons of these versions.
+/// A process is shown by `dump` in each way and by `record`: these functions, in Pythons of these versions.
 #[track_caller]
 fn is_shown(name: &str, pid: u32, expected: &[(&str, &str)]) {
     let pid = pid.to_string();

@@ -1,4 +1,4 @@
-//! Two CPythons in one process.
+//! Two Pythons in one process.
 
 use std::path::Path;
 

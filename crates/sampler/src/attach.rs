@@ -12,7 +12,7 @@ pub(crate) fn process(pid: u32) -> Result<Target, AttachError> {
     Target::find(pid).map_err(|why| no_process(&why))
 }
 
-/// A process with its CPythons: mostly one.
+/// A process with its Pythons: mostly one.
 #[derive(Debug)]
 pub(crate) struct Attached {
     pub(crate) target: Target,
@@ -20,7 +20,7 @@ pub(crate) struct Attached {
     pub(crate) pythons: Vec<(Live, Python)>,
 }
 
-/// Opens a process and finds its CPythons.
+/// Opens a process and finds its Pythons.
 pub(crate) fn attach(target: Target) -> Result<Attached, AttachError> {
     let pid = target.pid;
     let mappings = target.mappings().map_err(|why| match why.kind() {
@@ -39,7 +39,7 @@ pub(crate) fn attach(target: Target) -> Result<Attached, AttachError> {
     Ok(Attached { target, pythons })
 }
 
-/// The CPythons that a process has loaded besides those whose `_PyRuntime` is known, in files that are named so.
+/// The Pythons that a process has loaded besides those whose `_PyRuntime` is known, in files that are named so.
 pub(crate) fn further(target: &Target, known: &[Addr]) -> Vec<(Live, Python)> {
     let mappings = target.mappings().unwrap_or_default();
     let Some(probe) = mappings.iter().find(|mapping| mapping.read && mapping.file.1 != 0) else { return Vec::new() };

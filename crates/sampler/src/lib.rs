@@ -70,7 +70,7 @@ pub struct Sampler {
     info: ProcessInfo,
     options: Options,
     watch: Watch,
-    /// The further CPythons of the process.
+    /// The further Pythons of the process.
     further: Vec<Watch>,
     files: FileNames,
     /// Threads of it in [`Control::threads`].
@@ -163,7 +163,7 @@ impl Sampler {
         end
     }
 
-    /// Every thread's stack, once; of a process with several CPythons those in the first.
+    /// Every thread's stack, once; of a process with several Pythons those in the first.
     ///
     /// # Errors
     /// When the process ends meanwhile, or its memory makes no sense.

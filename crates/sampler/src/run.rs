@@ -23,7 +23,7 @@ const MOST_TO_MAKE_UP: Duration = Duration::from_millis(100);
 
 /// A run, with what it keeps from tick to tick.
 struct Run<'a> {
-    /// The process's CPythons, at least one. The first one's stopper is everybody's: a thread that it stays attached to could
+    /// The process's Pythons, at least one. The first one's stopper is everybody's: a thread that it stays attached to could
     /// not be stopped by another.
     looks: Vec<Look<'a>>,
     out: Out<'a>,

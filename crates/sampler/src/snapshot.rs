@@ -18,7 +18,7 @@ pub struct ProcessInfo {
     pub pid: u32,
     /// The command line's words.
     pub command: Vec<String>,
-    /// The executable's path as the process sees it; of a process with several CPythons the file that this one is in.
+    /// The executable's path as the process sees it; of a process with several Pythons the file that this one is in.
     pub executable: String,
     /// CPython's version, as in `3.12.1`.
     pub version: String,

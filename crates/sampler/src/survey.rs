@@ -45,7 +45,7 @@ pub struct Build {
 }
 
 /// Looks at a process, without stopping it. Nothing when it is no Python, as far as one can see; several entries when it has
-/// several CPythons.
+/// several Pythons.
 pub fn survey(pid: u32) -> Vec<Surveyed> {
     let pythons: Vec<Result<Build, AttachError>> = match attach::process(pid).and_then(attach::attach) {
         Ok(Attached { target, pythons }) => {
