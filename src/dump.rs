@@ -37,7 +37,11 @@ pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
     } else {
         for &pid in &plan.pids {
             match look(pid, &plan.options, Patience::Running) {
-                Ok((info, snapshot)) => all.push(Dumped { info, snapshot, ancestors: Vec::new() }),
+                Ok(seen) => all.extend(seen.into_iter().map(|(info, snapshot)| Dumped {
+                    info,
+                    snapshot,
+                    ancestors: Vec::new(),
+                })),
                 Err(error) => errors.push(error),
             }
         }
@@ -57,9 +61,8 @@ pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whoever reads what we print may be slow; the process is not to wait for that, and is left alone before.
-fn look(pid: u32, options: &Options, patience: Patience) -> Result<(ProcessInfo, Snapshot), AttachError> {
-    let mut sampler = attach_patiently(pid, options, patience, || false)?;
-    let snapshot = sampler.snapshot()?;
-    Ok((sampler.info().clone(), snapshot))
+/// One look at each CPython of a process, mostly one. Whoever reads what we print may be slow; the process is not to wait for
+/// that, and is left alone before.
+fn look(pid: u32, options: &Options, patience: Patience) -> Result<Vec<(ProcessInfo, Snapshot)>, AttachError> {
+    attach_patiently(pid, options, patience, || false)?.snapshots()
 }

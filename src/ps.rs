@@ -19,7 +19,7 @@ const TROUBLE: Style = AnsiColor::Red.on_default();
 pub(crate) fn run(json: bool) -> anyhow::Result<ExitCode> {
     let mut pids = all_processes();
     pids.sort_unstable();
-    let found: Vec<Surveyed> = pids.into_iter().filter_map(survey).collect();
+    let found: Vec<Surveyed> = pids.into_iter().flat_map(survey).collect();
     if json {
         let processes: Vec<_> = found.iter().map(Process::new).collect();
         say::print((serde_json::to_string_pretty(&processes)? + "\n").as_bytes())?;

@@ -25,9 +25,13 @@ pub(super) fn dump(named: &[u32], options: &Options, all: &mut Vec<Dumped>, erro
             continue;
         }
         match look(pid, options, Patience::Running) {
-            Ok((info, snapshot)) => {
-                let ancestors = relative.ancestors.iter().map(|&pid| ancestor(pid)).collect();
-                all.push(Dumped { info, snapshot, ancestors });
+            Ok(seen) => {
+                let ancestors: Vec<_> = relative.ancestors.iter().map(|&pid| ancestor(pid)).collect();
+                all.extend(seen.into_iter().map(|(info, snapshot)| Dumped {
+                    info,
+                    snapshot,
+                    ancestors: ancestors.clone(),
+                }));
             }
             // It is no Python, which is told only if nobody is.
             Err(error) if error.later == Later::Perhaps && named.contains(&pid) => refused.push(error),

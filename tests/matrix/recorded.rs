@@ -5,7 +5,7 @@ use crate::{BUSY, Pair, line_of};
 
 /// A raw profile's stacks: what was recorded, without the counts.
 fn stacks(name: &str, words: &[&str]) -> Vec<String> {
-    let output = run(&[&["record", "-d", "200ms", "-f", "raw", "-o", "-"], words].concat());
+    let output = run(&[&["record", "-d", "400ms", "-f", "raw", "-o", "-"], words].concat());
     let text = good(name, &output);
     assert!(stderr(&output).contains("Errors: 0"), "{name}: {}", stderr(&output));
     let stacks = text.lines().map(|line| line.rsplit_once(' ').expect("a count").0.to_owned());

@@ -63,7 +63,7 @@ impl Inner {
             let output = run(&[&["dump", "--json", "--pid", &pid], options].concat());
             self.threads_are_known(name, good(name, &output), interpreter);
         }
-        let output = run(&["record", "-d", "0.3", "-f", "raw", "-o", "-", "--pid", &pid]);
+        let output = run(&["record", "-d", "1", "-f", "raw", "-o", "-", "--pid", &pid]);
         let text = good(name, &output);
         assert!(text.contains(";busy ("), "{name}: {text}");
         assert!(common::nobody_minds(self.pid), "{name}");

@@ -50,9 +50,10 @@ impl Recorder {
     /// Waits until it samples.
     pub(super) fn wait_until_it_samples(&mut self) {
         self.wait_for("] CPython ");
-        // The thread that samples sleeps between two samples: the kernel counts how often it ran.
-        let before = self.sampler_runs();
-        while self.sampler_runs() < before + 10 {
+        // The thread that samples sleeps between two samples: the kernel counts how often. That it ran is not enough, for
+        // on a machine with much to do it is interrupted before the first one.
+        let before = self.sampler_sleeps();
+        while self.sampler_sleeps() < before + 10 {
             std::thread::yield_now();
         }
     }
@@ -62,21 +63,23 @@ impl Recorder {
         self.wait_for(&format!("] {signal} received\n"));
     }
 
-    fn wait_for(&mut self, words: &str) {
+    /// Waits until its log has these words.
+    pub(super) fn wait_for(&mut self, words: &str) {
         while !self.log.contains(words) {
             let length = self.errors.read_line(&mut self.log).expect("UTF-8");
             assert!(length > 0, "it ended early: {}", self.log);
         }
     }
 
-    fn sampler_runs(&self) -> u64 {
+    fn sampler_sleeps(&self) -> u64 {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs").flatten();
         let sampler = tasks
             .map(|task| task.path())
             .find(|task| fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == "sampler"));
-        let schedstat = sampler.and_then(|task| fs::read_to_string(task.join("schedstat")).ok());
-        let schedstat = schedstat.unwrap_or_else(|| panic!("it does not sample any more: {}", self.log));
-        schedstat.split_whitespace().nth(2).and_then(|runs| runs.parse().ok()).expect("three numbers")
+        let status = sampler.and_then(|task| fs::read_to_string(task.join("status")).ok());
+        let status = status.unwrap_or_else(|| panic!("it does not sample any more: {}", self.log));
+        let sleeps = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        sleeps.and_then(|sleeps| sleeps.trim().parse().ok()).expect("a number")
     }
 
     /// Sends a signal to it alone.

@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use look::{Met, Start, look};
 use padded::Padded;
 use py_spy_address_space::{Addr, Image, PAGE, Recorder, Recording, modules};
-use py_spy_target::{Live, Target};
+use py_spy_target::{Executable, Live, MappedFile, Target};
 use py_spy_test_programs::{Interpreter, all_interpreters};
 
 /// Runs the program as if it were elsewhere.
@@ -98,8 +98,9 @@ fn fixture(interpreter: &Interpreter) -> Result<()> {
 fn open(pid: u32) -> Result<(Start, Live)> {
     let target = Target::find(pid)?;
     let mappings = target.mappings()?;
+    let executable = Executable::of(&target);
     for module in modules(&mappings) {
-        let Ok(image) = Image::read(target.open_module(&module)?, &SYMBOLS) else { continue };
+        let Ok(image) = Image::read(MappedFile::open(&target, &executable, &module)?.file, &SYMBOLS) else { continue };
         let Some(bias) = image.load_bias(&module) else { continue };
         let address = |name: &str| image.symbol(name).map(|symbol| symbol.address.wrapping_add(bias));
         let start = Start {

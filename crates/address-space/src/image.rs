@@ -1,6 +1,7 @@
 //! An ELF file: where its parts are loaded, and the few symbols that somebody wants.
 
 mod budget;
+mod mapped;
 
 use std::io::{Read, Seek};
 
@@ -47,7 +48,7 @@ pub struct Image {
 
 /// A file that is no ELF file that we understand.
 #[derive(Debug)]
-pub struct ImageError(object::read::Error);
+pub struct ImageError(String);
 
 impl std::fmt::Display for ImageError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -57,13 +58,19 @@ impl std::fmt::Display for ImageError {
 
 impl std::error::Error for ImageError {}
 
+impl From<object::read::Error> for ImageError {
+    fn from(why: object::read::Error) -> ImageError {
+        ImageError(why.to_string())
+    }
+}
+
 impl Image {
     /// Reads an ELF file, little by little, and keeps the symbols in `wanted` that it defines.
     pub fn read(file: impl Read + Seek, wanted: &[&str]) -> Result<Image, ImageError> {
         let budget = Budget::new(file, MAX_BYTES);
-        let elf = ElfFile64::<Endianness, _>::parse(&budget).map_err(ImageError)?;
+        let elf = ElfFile64::<Endianness, _>::parse(&budget)?;
         let endian = elf.endian();
-        let headers = elf.elf_header().program_headers(endian, &budget).map_err(ImageError)?;
+        let headers = elf.elf_header().program_headers(endian, &budget)?;
         let segments = headers
             .iter()
             .filter(|header| header.p_type(endian) == elf::PT_LOAD)

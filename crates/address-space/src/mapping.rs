@@ -57,6 +57,18 @@ pub struct Module {
     pub mappings: Vec<Mapping>,
 }
 
+impl Module {
+    /// True when an address is in it.
+    pub fn contains(&self, at: Addr) -> bool {
+        self.mappings.iter().any(|mapping| mapping.range.contains(&at))
+    }
+
+    /// Device and inode of the file.
+    pub fn file(&self) -> (u64, u64) {
+        self.mappings.first().map_or((0, 0), |mapping| mapping.file)
+    }
+}
+
 /// What the kernel adds to the path of a file that is gone.
 const DELETED: &str = " (deleted)";
 

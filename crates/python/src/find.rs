@@ -76,31 +76,57 @@ pub enum NotPython {
     Memory(#[from] Unreadable),
 }
 
-/// Finds CPython among the mapped files. With several the one that is furthest on its way counts.
+/// Where no CPython was found: the file that comes nearest to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missed {
+    /// Why it is none, or can not be used.
+    pub why: NotPython,
+    /// The file's path; empty when no file has anything of CPython.
+    pub path: String,
+}
+
+/// Finds CPython among the mapped files. With several the first that can be read counts.
+///
+/// # Errors
+/// Why there is none.
 pub fn find(memory: &dyn Memory, binaries: &[Binary]) -> Result<Python, NotPython> {
-    let mut reason = NotPython::None;
+    find_all(memory, binaries).map(|mut all| all.swap_remove(0)).map_err(|missed| missed.why)
+}
+
+/// Finds every CPython that can be read, at least one: a process may have loaded several.
+///
+/// # Errors
+/// Why there is none, of the file that is furthest on its way.
+pub fn find_all(memory: &dyn Memory, binaries: &[Binary]) -> Result<Vec<Python>, Missed> {
+    let mut all: Vec<Python> = Vec::new();
+    let mut missed = Missed { why: NotPython::None, path: String::new() };
     for binary in binaries {
         let old = binary.interpreters.is_some() || binary.current_thread.is_some();
         let runtime = binary.runtime.or_else(|| if old { None } else { search_cookie(memory, binary) });
         let found = match runtime {
             Some(runtime) => with_runtime(memory, binary, runtime),
             None if old || binary.initialize => without_runtime(memory, binary, old),
-            None => continue,
+            None => {
+                log::info!("{}: it has no symbol of CPython, and no cookie in its data", binary.path);
+                continue;
+            }
         };
         match found {
             Ok(python) => {
                 log::info!("CPython {} in {}", python.version, python.path);
-                return Ok(python);
+                if all.iter().all(|known| known.runtime != python.runtime) {
+                    all.push(python);
+                }
             }
             Err(why) => {
                 log::info!("{}: {why}", binary.path);
-                if reason == NotPython::None || why == NotPython::Early {
-                    reason = why;
+                if missed.why == NotPython::None || (why == NotPython::Early && missed.why != NotPython::Early) {
+                    missed = Missed { why, path: binary.path.clone() };
                 }
             }
         }
     }
-    Err(reason)
+    if all.is_empty() { Err(missed) } else { Ok(all) }
 }
 
 /// The cookie can be found without any symbol, in a stripped executable that exports nothing.
@@ -164,8 +190,9 @@ fn with_runtime(memory: &dyn Memory, binary: &Binary, runtime: Addr) -> Result<P
         log::info!("{}: _PyRuntime at {runtime:#x}, the version as in Py_Version", binary.path);
         return Ok(python(layout, version, false));
     }
+    // Those of 3.11 and 3.12 are here for binaries that are stripped and export nothing.
     let rows =
-        layout::KNOWN.iter().copied().filter(|(series, row)| *series < Version::series(3, 11) && !head::has_none(row));
+        layout::KNOWN.iter().copied().filter(|(series, row)| *series < Version::series(3, 13) && !head::has_none(row));
     let (layout, version) = by_hex_version(memory, binary, runtime, rows)?;
     log::info!("{}: _PyRuntime at {runtime:#x}, the version as in sys.hexversion", binary.path);
     Ok(python(&layout, version, false))

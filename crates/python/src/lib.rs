@@ -16,7 +16,7 @@ mod place;
 mod stack;
 
 pub use code::{CodeObject, Fingerprint};
-pub use find::{Binary, NotPython, Python, find};
+pub use find::{Binary, Missed, NotPython, Python, find, find_all};
 pub use interpreters::{Gil, Interpreter, ThreadState, gil, interpreters, thread_state, threads};
 pub use lines::line_of;
 pub use names::thread_names;

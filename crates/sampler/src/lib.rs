@@ -4,6 +4,7 @@
 //! gives them to a [`py_spy_profile::Sink`]; [`Sampler::snapshot`] looks once at every thread.
 
 mod attach;
+mod binaries;
 mod c_stacks;
 mod clock;
 mod codes;
@@ -17,6 +18,7 @@ mod roster;
 mod run;
 mod snapshot;
 mod stacks;
+mod started;
 mod survey;
 mod thread_table;
 mod tree;
@@ -33,6 +35,7 @@ use std::time::Instant;
 pub use survey::{Build, Surveyed, survey};
 pub use tree::{AtOnce, Cost, News, Sampled, Scope, sample};
 
+use attach::Attached;
 use file_names::FileNames;
 use moment::Watch;
 use py_spy_profile::{Sink, Tables};
@@ -67,6 +70,8 @@ pub struct Sampler {
     info: ProcessInfo,
     options: Options,
     watch: Watch,
+    /// The further Pythons of the process.
+    further: Vec<Watch>,
     files: FileNames,
     /// Threads of it in [`Control::threads`].
     counted: u64,
@@ -85,13 +90,7 @@ impl Sampler {
     pub(crate) fn attach_to(target: Target, options: Options) -> Result<Sampler, AttachError> {
         py_spy_target::raise_file_limit();
         let pid = target.pid;
-        let (target, memory, python) = attach::attach(target)?;
-        let info = ProcessInfo {
-            pid,
-            command: target.command(),
-            executable: target.executable().map(|path| path.display().to_string()).unwrap_or_default(),
-            version: python.version.to_string(),
-        };
+        let Attached { target, pythons } = attach::attach(target)?;
         let mode = match (options.mode, target.tracer()) {
             (Mode::Stop, Some(tracer)) => {
                 log::warn!("process {pid} is traced by process {tracer}: sampling without stopping it");
@@ -100,12 +99,19 @@ impl Sampler {
             (mode, _) => mode,
         };
         let files = FileNames::of(&target);
-        let watch = Watch::new(target, memory, python, mode, &options).map_err(|why| AttachError {
+        let watches = pythons
+            .into_iter()
+            .map(|(memory, python)| Watch::new(target.clone(), memory, python, mode, &options))
+            .collect::<std::io::Result<Vec<_>>>();
+        let mut watches = watches.map_err(|why| AttachError {
             message: format!("process {pid} is ending: {why}"),
             hint: None,
             later: Later::No,
         })?;
-        Ok(Sampler { info, options, watch, files, counted: 0 })
+        let further = watches.split_off(1);
+        let watch = watches.swap_remove(0);
+        let info = ProcessInfo::of(&watch, !further.is_empty());
+        Ok(Sampler { info, options, watch, further, files, counted: 0 })
     }
 
     /// What is known of the process.
@@ -130,7 +136,7 @@ impl Sampler {
 
     /// What looking has cost so far.
     pub fn effort(&self) -> Effort {
-        self.watch.effort()
+        self.further.iter().fold(self.watch.effort(), |all, watch| all + watch.effort())
     }
 
     /// For how long threads stood still for us, each stop by itself.
@@ -157,7 +163,7 @@ impl Sampler {
         end
     }
 
-    /// Every thread's stack, once.
+    /// Every thread's stack, once; of a process with several Pythons those in the first.
     ///
     /// # Errors
     /// When the process ends meanwhile, or its memory makes no sense.
@@ -165,5 +171,20 @@ impl Sampler {
         let seen = self.look_once();
         self.watch.stopper.let_all_go();
         seen
+    }
+
+    /// The same of each CPython that the process has, mostly one.
+    ///
+    /// # Errors
+    /// When the process ends meanwhile, or its memory makes no sense.
+    pub fn snapshots(&mut self) -> Result<Vec<(ProcessInfo, Snapshot)>, AttachError> {
+        let mut all = vec![(self.info.clone(), self.snapshot()?)];
+        for index in 0..self.further.len() {
+            std::mem::swap(&mut self.watch, &mut self.further[index]);
+            let seen = self.snapshot();
+            std::mem::swap(&mut self.watch, &mut self.further[index]);
+            all.push((ProcessInfo::of(&self.further[index], true), seen?));
+        }
+        Ok(all)
     }
 }

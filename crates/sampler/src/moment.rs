@@ -98,7 +98,23 @@ pub struct Effort {
     pub bytes: u64,
 }
 
-/// Everything that is needed to look at one process.
+impl std::ops::Add for Effort {
+    type Output = Effort;
+
+    fn add(self, other: Effort) -> Effort {
+        let Effort { moments, stops, retries, reads, moment_reads, bytes } = other;
+        Effort {
+            moments: self.moments + moments,
+            stops: self.stops + stops,
+            retries: self.retries + retries,
+            reads: self.reads + reads,
+            moment_reads: self.moment_reads + moment_reads,
+            bytes: self.bytes + bytes,
+        }
+    }
+}
+
+/// Everything that is needed to look at one CPython of a process.
 #[derive(Debug)]
 pub(crate) struct Watch {
     pub(crate) target: Target,

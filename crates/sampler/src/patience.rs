@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{AttachError, Later, Options, Sampler};
+use crate::{AttachError, Later, Options, Sampler, started};
 
 /// Between two tries; grows from the first to the last, so that a quick start is caught and a slow one costs little.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -54,7 +54,7 @@ pub fn attach_patiently(
                 thread::sleep(pause);
                 pause = (pause * 2).min(LAST_PAUSE);
             }
-            result => return result,
+            result => return result.map_err(|error| started::point_to(pid, error)),
         }
     }
 }

@@ -18,7 +18,7 @@ pub struct ProcessInfo {
     pub pid: u32,
     /// The command line's words.
     pub command: Vec<String>,
-    /// The executable's path as the process sees it.
+    /// The executable's path as the process sees it; of a process with several Pythons the file that this one is in.
     pub executable: String,
     /// CPython's version, as in `3.12.1`.
     pub version: String,
@@ -65,6 +65,18 @@ pub struct FrameSnapshot {
     pub is_entry: bool,
     /// The frame was entered from C through a shim frame (3.12+).
     pub is_shim_entry: bool,
+}
+
+impl ProcessInfo {
+    pub(crate) fn of(watch: &Watch, is_one_of_several: bool) -> ProcessInfo {
+        let Watch { target, python, .. } = watch;
+        let executable = if is_one_of_several {
+            python.path.clone()
+        } else {
+            target.executable().map(|path| path.display().to_string()).unwrap_or_default()
+        };
+        ProcessInfo { pid: target.pid, command: target.command(), executable, version: python.version.to_string() }
+    }
 }
 
 impl Options {

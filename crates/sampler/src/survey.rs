@@ -1,10 +1,12 @@
 //! What can be said of a process without sampling it: whether it is Python, and which.
 
-use py_spy_address_space::{LAST, Window, modules};
+use py_spy_address_space::{LAST, Window};
 use py_spy_python::{Python, Reader, interpreters};
 use py_spy_target::{Live, Target, Tasks};
 
-use crate::{AttachError, Later, attach, images};
+use crate::attach::Attached;
+use crate::binaries::Binaries;
+use crate::{AttachError, Later, attach};
 
 /// Functions that only debug builds have (`Objects/object.c`, under `Py_REF_DEBUG`).
 const OF_DEBUG_BUILDS: [&str; 3] = ["_Py_NegativeRefcount", "_Py_GetGlobalRefTotal", "_PyInterpreterState_GetRefTotal"];
@@ -42,30 +44,37 @@ pub struct Build {
     pub gil: Option<bool>,
 }
 
-/// Looks at a process, without stopping it; `None` when it is no Python, as far as one can see.
-pub fn survey(pid: u32) -> Option<Surveyed> {
-    let python = match attach::process(pid).and_then(attach::attach) {
-        Ok((target, memory, python)) => Ok(build(&target, &memory, &python)),
-        Err(error) if error.later == Later::Perhaps => return None,
-        Err(error) => Err(error),
+/// Looks at a process, without stopping it. Nothing when it is no Python, as far as one can see; several entries when it has
+/// several Pythons.
+pub fn survey(pid: u32) -> Vec<Surveyed> {
+    let pythons: Vec<Result<Build, AttachError>> = match attach::process(pid).and_then(attach::attach) {
+        Ok(Attached { target, pythons }) => {
+            pythons.iter().map(|(memory, python)| Ok(build(&target, memory, python))).collect()
+        }
+        Err(error) if error.later == Later::Perhaps => return Vec::new(),
+        Err(error) => vec![Err(error)],
     };
-    let target = Target::find(pid).ok()?;
+    let Ok(target) = Target::find(pid) else { return Vec::new() };
     let command = target.command();
     // Of what may not be read only the name is known, and of all the other programs too.
     let named = |text: &str| text.rsplit('/').next().is_some_and(|name| name.to_ascii_lowercase().contains("python"));
-    if python.is_err() && !named(&target.name()) && !command.first().is_some_and(|word| named(word)) {
-        return None;
+    let unknown = pythons.iter().all(Result::is_err);
+    if unknown && !named(&target.name()) && !command.first().is_some_and(|word| named(word)) {
+        return Vec::new();
     }
     let executable = target.executable().map(|path| path.display().to_string()).unwrap_or_default();
     let threads = Tasks::of(pid).map_or(0, |tasks| tasks.len());
-    Some(Surveyed { pid, command, executable, threads, python })
+    let surveyed = |python| Surveyed { pid, command: command.clone(), executable: executable.clone(), threads, python };
+    pythons.into_iter().map(surveyed).collect()
 }
 
 fn build(target: &Target, memory: &Live, python: &Python) -> Build {
     let mut window = Window::new(1);
     let mut reader = Reader::new(&mut window, memory, LAST);
     let all = interpreters(&mut reader, &python.layout, python.runtime).ok();
-    let has = |symbols: &[&str]| has_any(target, python, symbols);
+    let mappings = target.mappings().unwrap_or_default();
+    let binaries = Binaries::of(target, memory, &mappings);
+    let has = |symbols: &[&str]| binaries.has_any(python.runtime, symbols);
     Build {
         version: python.version.to_string(),
         free_threaded: python.free_threaded,
@@ -73,13 +82,4 @@ fn build(target: &Target, memory: &Live, python: &Python) -> Build {
         jit: has(&OF_JIT_BUILDS),
         gil: all.map(|all| all.iter().any(|interpreter| interpreter.gil.is_some())),
     }
-}
-
-/// True when Python's file defines one of these.
-fn has_any(target: &Target, python: &Python, symbols: &[&str]) -> bool {
-    let Ok(mappings) = target.mappings() else { return false };
-    let modules = modules(&mappings);
-    let Some(module) = modules.iter().find(|module| module.path == python.path) else { return false };
-    let image = target.open_module(module).map_err(|why| why.to_string()).and_then(|file| images::read(file, symbols));
-    image.is_ok_and(|image| symbols.iter().any(|name| image.symbol(name).is_some()))
 }

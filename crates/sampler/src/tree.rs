@@ -97,13 +97,7 @@ impl Cost {
         if sampler.mode() == Mode::Nonblocking {
             self.mode = Mode::Nonblocking;
         }
-        let Effort { moments, stops, retries, reads, moment_reads, bytes } = sampler.effort();
-        self.effort.moments += moments;
-        self.effort.stops += stops;
-        self.effort.retries += retries;
-        self.effort.reads += reads;
-        self.effort.moment_reads += moment_reads;
-        self.effort.bytes += bytes;
+        self.effort = self.effort + sampler.effort();
         self.still.extend(sampler.stood_still());
         self.late += sampler.late_stops();
     }

@@ -7,9 +7,9 @@ mod linux;
 
 pub use durations::Durations;
 pub use linux::{
-    CpuClock, Family, Live, MAX_FAMILY, Permission, ProcError, ProcessEnd, ProcessError, ReadCount, Refusal, Relative,
-    RootFolder, Slices, Stopper, Target, TaskState, Tasks, all_processes, block_child_signals, check_proc,
-    command_line, raise_file_limit, sleep_exactly,
+    CpuClock, Executable, Family, Live, MAX_FAMILY, MappedFile, Permission, ProcError, ProcessEnd, ProcessError,
+    ReadCount, Refusal, Relative, RootFolder, Slices, Stopper, Target, TaskState, Tasks, all_processes,
+    block_child_signals, check_proc, command_line, raise_file_limit, sleep_exactly,
 };
 
 pub mod launch;

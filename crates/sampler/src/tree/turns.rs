@@ -9,7 +9,7 @@ use py_spy_target::{Family, Relative, Target};
 
 use super::candidate::{Attempt, Candidate};
 use super::{Cost, LOOK_EVERY, MAX_NAMES, News, Sampled, Scope};
-use crate::{AttachError, Control, End, Later, Options, Patience, Sampler};
+use crate::{AttachError, Control, End, Later, Options, Patience, Sampler, started};
 
 /// A running process that has become another program by exec may be a shell at first: for so long.
 const AFTER_EXEC: Duration = Duration::from_secs(1);
@@ -103,7 +103,7 @@ impl<'a> Turns<'a> {
             // A launcher that has something running is at work.
             let at_work = error.later != Later::No && !self.others.is_empty();
             if (self.in_vain)() || !(at_work || self.patience.allows(began.elapsed(), &error)) {
-                return Err(error);
+                return Err(started::point_to(self.founder.target().pid, error));
             }
             log::debug!("not yet: {error}");
             thread::sleep(pause);

@@ -9,9 +9,7 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
-use py_spy_address_space::{Mapping, Module};
-
-use super::root_folder::{RootFolder, open_regular};
+use py_spy_address_space::Mapping;
 
 /// A process of this system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,24 +86,9 @@ impl Target {
         Ok(String::from_utf8_lossy(&maps).lines().filter_map(Mapping::parse).collect())
     }
 
-    /// Opens the file behind a mapped module: the very file that is mapped if the kernel lets us, else the one that
-    /// has its path now, as the process sees it.
-    ///
-    /// # Errors
-    /// When it can not be opened, or is no regular file: a program may map a device too.
-    pub fn open_module(&self, module: &Module) -> io::Result<File> {
-        let pid = self.pid;
-        if self.executable().is_ok_and(|exe| exe.to_string_lossy().trim_end_matches(" (deleted)") == module.path) {
-            return open_regular(&format!("/proc/{pid}/exe"));
-        }
-        let range = &module.mappings[0].range;
-        open_regular(&format!("/proc/{pid}/map_files/{:x}-{:x}", range.start, range.end))
-            .or_else(|_| RootFolder::of(pid)?.open(&self.inside(Path::new(&module.path))))
-    }
-
     /// A path of the memory map as the process has it. The kernel writes it as it is for us, if the process's root can be reached
     /// from ours (`chroot`) or is not that of its mount namespace, and the link to its root in the same way.
-    fn inside(&self, path: &Path) -> PathBuf {
+    pub(super) fn inside(&self, path: &Path) -> PathBuf {
         let root = std::fs::read_link(format!("/proc/{}/root", self.pid)).unwrap_or_default();
         path.strip_prefix(root).map_or_else(|_| path.to_owned(), |inside| Path::new("/").join(inside))
     }
@@ -234,6 +217,7 @@ pub fn raise_file_limit() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Executable, MappedFile};
 
     #[test]
     fn we_are_a_process() {
@@ -243,7 +227,9 @@ mod tests {
         assert_eq!(target.command(), std::env::args().collect::<Vec<_>>());
         assert!(!target.permission().other_user);
         let modules = py_spy_address_space::modules(&target.mappings().expect("own map"));
-        assert!(modules.iter().all(|module| target.open_module(module).is_ok()));
+        let executable = Executable::of(&target);
+        assert!(modules.iter().any(|module| executable.is(module)));
+        assert!(modules.iter().all(|module| MappedFile::open(&target, &executable, module).is_ok()));
     }
 
     #[test]

@@ -1,0 +1,257 @@
+//! One CPython at the clock's instants: which of its threads run, their stacks named and given to the sink.
+
+use std::ops::{Deref, DerefMut};
+use std::time::{Duration, Instant};
+
+use py_spy_profile::{Frame, Nanos, Sample, Sink, StackId, Tables};
+
+use super::add;
+use crate::clock::Slot;
+use crate::file_names::FileNames;
+use crate::moment::{Moment, Part, Wanted, Watch};
+use crate::roster::Member;
+use crate::stacks::Namer;
+use crate::thread_table::ThreadTable;
+use crate::{Control, End, Mode, Options};
+
+/// No sample stands for more than this: a profiler that was itself suspended has not seen that time.
+const MAX_WEIGHT: Nanos = 100_000_000;
+
+/// New threads are looked for at most this often.
+const REFRESH_TASKS: Duration = Duration::from_millis(1);
+
+/// Whether the process has become another program is asked at most this often, while nothing looks like it.
+const DOUBT_PROGRAM: Duration = Duration::from_millis(10);
+
+/// Of so many threads each one's count is read at every tick; of more only when the clock of their process or a GIL moves.
+const FEW_THREADS: usize = 8;
+
+/// What moved while it was read.
+const MOVING: &str = "(moving)";
+
+/// A watch that is the sampler's, or was made while it runs.
+pub(super) enum Held<'a> {
+    Lent(&'a mut Watch),
+    New(Box<Watch>),
+}
+
+impl Held<'_> {
+    /// The watch, if it was made while the sampler ran.
+    pub(super) fn into_new(self) -> Option<Watch> {
+        match self {
+            Held::Lent(_) => None,
+            Held::New(watch) => Some(*watch),
+        }
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = Watch;
+
+    fn deref(&self) -> &Watch {
+        match self {
+            Held::Lent(watch) => watch,
+            Held::New(watch) => watch,
+        }
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Watch {
+        match self {
+            Held::Lent(watch) => watch,
+            Held::New(watch) => watch,
+        }
+    }
+}
+
+/// Where samples go.
+pub(super) struct Out<'a> {
+    pub(super) files: &'a mut FileNames,
+    pub(super) tables: &'a mut Tables,
+    pub(super) sink: &'a mut dyn Sink,
+}
+
+/// One CPython, with what is kept of it from tick to tick.
+pub(super) struct Look<'a> {
+    pub(super) watch: Held<'a>,
+    options: &'a Options,
+    control: &'a Control,
+    threads: ThreadTable,
+    /// The threads that were running at this tick.
+    running: Vec<u32>,
+    /// When the list of threads is looked at again.
+    refresh_at: Option<Instant>,
+    /// When it is seen to that it still is the same program.
+    doubt_at: Option<Instant>,
+    /// The last moment was read whole.
+    is_fresh: bool,
+    members: Vec<Member>,
+    order: Vec<usize>,
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn new(watch: Held<'a>, options: &'a Options, control: &'a Control) -> Look<'a> {
+        Look {
+            watch,
+            options,
+            control,
+            threads: ThreadTable::default(),
+            running: Vec::new(),
+            refresh_at: None,
+            doubt_at: None,
+            is_fresh: false,
+            members: Vec::new(),
+            order: Vec::new(),
+        }
+    }
+
+    /// One sample of each thread that is wanted. Returns why the run is over, if it is.
+    pub(super) fn tick(&mut self, slot: Slot, out: &mut Out<'_>) -> Option<End> {
+        let Some(ran) = self.look_at_threads() else { return Some(End::Exited) };
+        let wanted = if self.options.gil_only {
+            Wanted::Holder
+        } else if self.options.include_idle {
+            Wanted::All
+        } else if self.running.is_empty() {
+            return None;
+        } else {
+            Wanted::Threads(&self.running)
+        };
+        // When nobody has run since the last moment, it is this one too.
+        if ran || !self.is_fresh {
+            self.is_fresh = false;
+            if let Err(why) = self.watch.take(wanted) {
+                log::debug!("no look at process {}: {why}", self.watch.target.pid);
+                add(&self.control.dropped, 1);
+                return (!self.watch.is_same_program()).then_some(End::Exited);
+            }
+            self.is_fresh = self.watch.moment.dropped == 0;
+            add(&self.control.dropped, self.watch.moment.dropped);
+        }
+        self.write(slot, out)
+    }
+
+    /// Finds out which threads run, and whether any has run since the last tick. `None` when the process has ended.
+    fn look_at_threads(&mut self) -> Option<bool> {
+        let stops = self.watch.mode == Mode::Stop;
+        self.running.clear();
+        self.refresh_tasks()?;
+        // The clock of the whole process and the words of its GILs cost a few calls whatever the number of threads. Of a few
+        // threads each is asked at once.
+        let ran = if self.watch.tasks.len() > FEW_THREADS && self.watch.others_rest() {
+            let Watch { tasks, runners, .. } = &mut *self.watch;
+            tasks.running_of(runners, &mut self.running, stops)
+        } else {
+            self.watch.tasks.running(&mut self.running, stops)
+        };
+        if ran {
+            return Some(true);
+        }
+        // An exec uses CPU time, but it may all have been used before we looked.
+        (!self.watch.memory.is_replaced()).then_some(false)
+    }
+
+    /// Has the list of threads read again if there may be new ones. `None` when the process has ended.
+    fn refresh_tasks(&mut self) -> Option<()> {
+        let now = Instant::now();
+        if self.watch.tasks.is_stale() || self.refresh_at.is_none_or(|at| at <= now) {
+            self.refresh_at = Some(now + REFRESH_TASKS);
+            if let Err(why) = self.watch.tasks.refresh() {
+                // Of a process that is there the list may not be readable just now: we may have too many files open.
+                if !self.watch.target.is_alive() {
+                    return None;
+                }
+                log::debug!("the list of threads could not be read: {why}");
+            }
+        }
+        // Another program may have the same addresses, and threads like those before.
+        if self.doubt_at.is_none_or(|at| at <= now) {
+            self.doubt_at = Some(now + DOUBT_PROGRAM);
+            if self.watch.memory.is_replaced() {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    /// Gives the moment's stacks to the sink: of each thread one, made of all its thread states.
+    fn write(&mut self, slot: Slot, out: &mut Out<'_>) -> Option<End> {
+        let interval = self.options.interval.as_nanos() as Nanos;
+        // It stands for the slots that were missed before it too.
+        let weight = interval.saturating_mul(slot.skipped + 1).min(MAX_WEIGHT.max(interval));
+        let at = interval.saturating_mul(slot.number + 1).saturating_sub(weight);
+        let Watch { roster, moment, codes, memory, python, target, .. } = &mut *self.watch;
+        let (memory, layout) = (&*memory, &python.layout);
+        let naming = self.options.naming();
+        let mut namer = Namer { codes, files: out.files, memory, layout, tables: out.tables, naming };
+        add(&self.control.gil_held, usize::from(moment.parts.iter().any(|part| part.holds_gil)));
+        self.members.clear();
+        self.order.clear();
+        // Where the kernel's ids are known, a thread without one is just beginning or ending: under its other id it would
+        // be another thread.
+        let known = roster.members.iter().any(|member| member.tid.is_some());
+        let of_nobody = |part: &Part| known && roster.members[part.member].tid.is_none();
+        let lost = moment.parts.iter().filter(|part| of_nobody(part) && part.first < part.end).count();
+        add(&self.control.dropped, lost);
+        self.order.extend((0..moment.parts.len()).filter(|&part| !of_nobody(&moment.parts[part])));
+        // One thread's states side by side, the outer interpreter's first: together they are its one stack.
+        self.order.sort_by_key(|&part| thread_of(moment, &roster.members, part));
+        let same = |a: &usize, b: &usize| {
+            let of = |part| thread_of(moment, &roster.members, part).0;
+            of(*a) == of(*b)
+        };
+        let outer = |parts: &[usize]| roster.members[moment.parts[parts[0]].member];
+        self.members.extend(self.order.chunk_by(same).map(outer));
+        // First: from a thread's first sample on it has its name.
+        let labels = self.options.thread_frames;
+        self.threads.name(&self.members, target.pid, labels, roster, memory, layout, namer.tables);
+        for parts in self.order.chunk_by(same) {
+            let member = roster.members[moment.parts[parts[0]].member];
+            let there = |tid| roster.of_thread(tid).iter().filter(|&member| !moment.gone.contains(member)).count();
+            let known = member.tid.map_or(1, there);
+            if parts.len() < known && !self.options.gil_only {
+                // Under another GIL this thread has frames that could not be read: the rest is not its stack.
+                add(&self.control.dropped, 1);
+                continue;
+            }
+            let active = member.tid.is_some_and(|tid| self.running.contains(&tid));
+            add(&self.control.active, usize::from(active));
+            let frames = parts.iter().flat_map(|&part| {
+                let part = &moment.parts[part];
+                moment.frames[part.first..part.end].iter().rev()
+            });
+            let moving = parts.iter().any(|&part| moment.parts[part].moving);
+            let seen = self.threads.entry(&member, target.pid, labels, namer.tables);
+            let (root, thread) = (seen.label, seen.id);
+            let stack = match seen.path.push(root, frames, &mut namer) {
+                Ok(stack) if moving => with_moving(namer.tables, stack.or(root)),
+                Ok(Some(stack)) => stack,
+                // It runs no Python.
+                Ok(None) => continue,
+                Err(()) => {
+                    add(&self.control.dropped, 1);
+                    continue;
+                }
+            };
+            add(&self.control.samples, 1);
+            add(&self.control.moving, usize::from(moving));
+            if out.sink.sample(&Sample { at, weight, thread, stack }, namer.tables).is_err() {
+                return Some(End::Sink);
+            }
+        }
+        None
+    }
+}
+
+/// What a part's thread is sorted by: the kernel's id or else its own, then its interpreter's age.
+fn thread_of(moment: &Moment, members: &[Member], part: usize) -> (u64, usize) {
+    let member = &members[moment.parts[part].member];
+    (member.tid.map_or(member.id, u64::from), member.interpreter)
+}
+
+fn with_moving(tables: &mut Tables, stack: Option<StackId>) -> StackId {
+    let text = tables.string(MOVING);
+    let frame = tables.frame(Frame::Note(text));
+    tables.stack(stack, frame)
+}
