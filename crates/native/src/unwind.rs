@@ -79,38 +79,41 @@ impl Unwinder {
     }
 
     /// Appends the addresses of a stack's frames, innermost first. Each lies within the instruction that runs or that called:
-    /// of a caller it is the return address less one.
+    /// of a caller it is the return address less one. Returns how the walk ended, and the stack pointer in the last frame.
     pub fn walk(
         &mut self,
         source: &dyn Source,
         mut registers: Registers,
         stack: &dyn Stack,
         into: &mut Vec<Addr>,
-    ) -> End {
+    ) -> (End, Addr) {
         // Where the innermost one is; the others have gone on past a call.
         let mut is_exact = true;
         for _ in 0..MAX_FRAMES {
-            let Some(next) = registers.instruction().filter(|&next| next != 0) else { return End::Root };
+            let top = registers.stack().unwrap_or_default();
+            let Some(next) = registers.instruction().filter(|&next| next != 0) else { return (End::Root, top) };
             let at = if is_exact { next } else { next - 1 };
             into.push(at);
             let row = self.row(source, at);
             let caller = match row {
-                Some(row) if row.is_root() => return End::Root,
+                Some(row) if row.is_root() => return (End::Root, top),
                 Some(row) => row.step(&registers, stack),
                 None => by_frame_pointer(&registers, stack),
             };
             // Each caller's frame lies above; where the stack changes (a signal on a stack of its own, a coroutine) that
             // may be anywhere, but never where we were.
-            let Some(caller) = caller.filter(|caller| caller.stack() != registers.stack()) else { return End::Cut(at) };
+            let Some(caller) = caller.filter(|caller| caller.stack() != registers.stack()) else {
+                return (End::Cut(at), top);
+            };
             // Under the frame of a signal is one that was interrupted anywhere, not at a call.
             is_exact = row.is_some_and(Row::is_signal);
             let rises = caller.stack() > registers.stack();
             if !rises && !is_exact && !row.is_some_and(Row::switches_stacks) {
-                return End::Cut(at);
+                return (End::Cut(at), top);
             }
             registers = caller;
         }
-        End::Cut(registers.instruction().unwrap_or_default())
+        (End::Cut(registers.instruction().unwrap_or_default()), registers.stack().unwrap_or_default())
     }
 
     /// How the frame at an address restores its caller; `None` where nothing says.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use py_spy_address_space::{Addr, Image, Memory, Module, Recorder, Recording};
 use py_spy_native::{End, MAX_FRAMES, Registers, Source, Unwinder};
-use py_spy_target::{Live, Stopper, Target};
+use py_spy_target::{Executable, Live, MappedFile, Stopper, Target};
 use py_spy_test_programs::{Interpreter, one_of_each_series_that_runs};
 
 /// What is done all the time, each with what is done before it: code of the interpreter, of its extensions and of
@@ -95,7 +95,7 @@ impl Source for Process {
     }
 
     fn eh_frame(&self, module: &Module) -> Option<Range<Addr>> {
-        let image = Image::read(self.target.open_module(module).ok()?, &[]).ok()?;
+        let image = Image::read(MappedFile::open(&self.target, &Executable::of(&self.target), module).ok()?.file, &[]).ok()?;
         let (address, size) = image.section(".eh_frame")?;
         let start = image.load_bias(module)?.wrapping_add(address);
         Some(start..start + size)
@@ -127,7 +127,7 @@ impl Held {
             let at = usize::try_from(at.checked_sub(self.from)?).ok()?;
             self.bytes.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
         };
-        let end = unwinder.walk(source, Registers::all(self.registers), &stack, &mut frames);
+        let (end, _) = unwinder.walk(source, Registers::all(self.registers), &stack, &mut frames);
         (end, frames)
     }
 }

@@ -12,6 +12,7 @@ mod control;
 mod file_names;
 mod images;
 mod moment;
+mod native;
 mod options;
 mod patience;
 mod roster;

@@ -18,6 +18,7 @@ use py_spy_target::{CpuClock, Live, ProcessEnd, Slices, Stopper, Target, Tasks};
 use rustc_hash::FxHashMap;
 
 use crate::codes::Codes;
+use crate::native::Native;
 use crate::roster::Roster;
 use crate::{Mode, Options};
 use before::Before;
@@ -66,6 +67,17 @@ pub(crate) struct Part {
     epoch: u64,
 }
 
+/// One thread's native frames in a [`Moment`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NativeStack {
+    pub(crate) tid: u32,
+    /// The frames, innermost first, as a range of [`Moment::addresses`].
+    pub(crate) first: usize,
+    pub(crate) end: usize,
+    /// They reach the thread's start.
+    pub(crate) whole: bool,
+}
+
 /// Stacks that stood at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Moment {
@@ -73,6 +85,10 @@ pub(crate) struct Moment {
     pub(crate) parts: Vec<Part>,
     /// Members whose thread state is no longer theirs: they have no frames.
     pub(crate) gone: Vec<usize>,
+    /// Addresses of native frames, where those are wanted.
+    pub(crate) addresses: Vec<Addr>,
+    /// The threads that have some.
+    pub(crate) natives: Vec<NativeStack>,
     /// Thread states whose frames could not be read truly.
     pub(crate) dropped: usize,
     /// [`Roster::version`] when the first part was made, and whether another part was made at another one: what the parts
@@ -129,6 +145,8 @@ pub(crate) struct Watch {
     before: Before,
     pub(crate) stopper: Stopper,
     pub(crate) mode: Mode,
+    /// Native stacks, where they are wanted.
+    pub(crate) native: Option<Native>,
     window: Window,
     /// The pages of the lists of interpreters and threads, where they are not read at each tick, and when they were.
     lists: Window,
@@ -169,20 +187,25 @@ impl Moment {
         self.frames.clear();
         self.parts.clear();
         self.gone.clear();
+        self.addresses.clear();
+        self.natives.clear();
         self.dropped = 0;
         self.mixed = false;
     }
 
     /// How far it has been filled.
-    fn mark(&self) -> [usize; 4] {
-        [self.frames.len(), self.parts.len(), self.gone.len(), self.dropped]
+    fn mark(&self) -> [usize; 6] {
+        let native = [self.addresses.len(), self.natives.len()];
+        [self.frames.len(), self.parts.len(), self.gone.len(), self.dropped, native[0], native[1]]
     }
 
     /// Forgets what was put in since.
-    fn rewind(&mut self, [frames, parts, gone, dropped]: [usize; 4]) {
+    fn rewind(&mut self, [frames, parts, gone, dropped, addresses, natives]: [usize; 6]) {
         self.frames.truncate(frames);
         self.parts.truncate(parts);
         self.gone.truncate(gone);
+        self.addresses.truncate(addresses);
+        self.natives.truncate(natives);
         self.dropped = dropped;
     }
 
@@ -206,6 +229,7 @@ impl Watch {
         options: &Options,
     ) -> std::io::Result<Watch> {
         let tasks = Tasks::of(target.pid)?;
+        let native = if options.native { Some(Native::of(&target)?) } else { None };
         let mut stopper = Stopper::new(target.pid);
         stopper.restart_calls(options.restart_calls);
         // A program that is traced by somebody without the right to trace all gains no privilege by an exec (`sudo`).
@@ -219,6 +243,7 @@ impl Watch {
             memory,
             python,
             mode,
+            native,
             window: Window::new(copies(mode)),
             lists: Window::new(1),
             listed: None,
@@ -255,6 +280,9 @@ impl Watch {
         // What stood in the last moment was checked against those.
         self.before = Before::default();
         self.moment.clear();
+        if let Some(native) = &mut self.native {
+            native.forget_names();
+        }
     }
 
     /// Opens and reads what the first tick would otherwise spend its time on: with a thousand threads that is a tenth of

@@ -25,6 +25,8 @@ pub struct Options {
     pub gil_only: bool,
     /// Also threads that do not run.
     pub include_idle: bool,
+    /// Also the frames of native code, merged with those of Python.
+    pub native: bool,
     /// Put a frame that names the thread under each stack.
     pub thread_frames: bool,
     /// Which line a frame shows.
@@ -66,6 +68,7 @@ impl Default for Options {
             restart_calls: true,
             gil_only: false,
             include_idle: false,
+            native: false,
             thread_frames: false,
             lines: LineMode::Current,
             full_filenames: false,

@@ -238,6 +238,18 @@ impl Tasks {
         slices.filter(Slices::are_counted)
     }
 
+    /// The stack pointer and the instruction pointer of a thread that is off its CPU: the last two words of
+    /// `/proc/PID/task/TID/syscall` (`proc_pid_syscall` in the kernel's `fs/proc/base.c`).
+    pub fn pointers(&mut self, tid: u32) -> Option<(u64, u64)> {
+        let mut text = [0; 256];
+        let task = self.known.get_mut(&tid)?;
+        let len = read_kept(&mut task.syscall, &self.folder, tid, "syscall", &mut text)?;
+        let mut words = str::from_utf8(&text[..len]).ok()?.split_whitespace().rev();
+        let mut next = || u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
+        let instruction = next()?;
+        Some((next()?, instruction))
+    }
+
     /// True when a thread is certain not to be on a CPU, nor about to be. Its state alone does not tell: a thread that
     /// is about to sleep says so before it has left its CPU, and may think better of it. (`/proc/PID/task/TID/syscall`, for
     /// which the kernel sees to it that the thread is inactive: `task_current_syscall` in `lib/syscall.c`.)

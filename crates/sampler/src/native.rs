@@ -1,0 +1,185 @@
+//! Native stacks of one process: copied while a thread stands still, followed and named afterwards.
+
+mod loaded;
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use py_spy_address_space::{Addr, Memory, Module};
+use py_spy_native::{End, Function, Registers, Source, Stack, Symbols, Unwinder, is_loop, is_plumbing};
+use py_spy_profile::{Frame, FrameId, Tables};
+use py_spy_target::{Live, Target};
+use rustc_hash::FxHashMap;
+
+use loaded::Files;
+
+/// What a function may use below its stack pointer (System V ABI, 3.2.2).
+const RED_ZONE: u64 = 128;
+
+/// No more of a stack is copied. Longer ones are cut.
+const MAX_STACK: usize = 128 << 10;
+
+/// So much more is copied than a thread's stack had last time.
+const MARGIN: u64 = 64;
+
+/// After an address that is in no known file the process's files are looked at again, at most this often.
+const RELOOK: Duration = Duration::from_millis(200);
+
+/// Names are kept for so many addresses.
+const MAX_KNOWN: usize = 1 << 20;
+
+/// What is at an address.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    /// The interpreter's loop.
+    pub(crate) is_loop: bool,
+    /// It has frames that are shown: not only with the full stack.
+    pub(crate) is_plumbing: bool,
+    /// The function and those that were put into it there, the innermost last.
+    pub(crate) frames: Box<[FrameId]>,
+}
+
+/// Native stacks of one process.
+#[derive(Debug)]
+pub(crate) struct Native {
+    files: Files,
+    unwinder: Unwinder,
+    symbols: Symbols,
+    known: FxHashMap<Addr, Known>,
+    /// Where each thread's stack began, when it was last followed to its end.
+    tops: FxHashMap<u32, Addr>,
+    copy: Copy,
+    looked_at: Instant,
+}
+
+/// A thread's registers and its stack, at one moment.
+#[derive(Debug, Default)]
+struct Copy {
+    registers: Registers,
+    from: Addr,
+    bytes: Vec<u8>,
+}
+
+impl Stack for Copy {
+    fn word(&self, at: Addr) -> Option<u64> {
+        let at = usize::try_from(at.checked_sub(self.from)?).ok()?;
+        self.bytes.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+    }
+}
+
+/// Where the unwinder reads.
+struct UnwindTables<'a> {
+    memory: &'a Live,
+    files: &'a Files,
+}
+
+impl Source for UnwindTables<'_> {
+    fn memory(&self) -> &dyn Memory {
+        self.memory
+    }
+
+    fn eh_frame(&self, module: &Module) -> Option<Range<Addr>> {
+        self.files.eh_frame(module)
+    }
+}
+
+impl Native {
+    pub(crate) fn of(target: &Target) -> std::io::Result<Native> {
+        let mappings = target.mappings()?;
+        Ok(Native {
+            files: Files::of(target, &mappings),
+            unwinder: Unwinder::new(&mappings),
+            symbols: Symbols::default(),
+            known: FxHashMap::default(),
+            tops: FxHashMap::default(),
+            copy: Copy::default(),
+            looked_at: Instant::now(),
+        })
+    }
+
+    /// Forgets the names, which are ids in tables that are not used any more.
+    pub(crate) fn forget_names(&mut self) {
+        self.known.clear();
+    }
+
+    /// Copies a thread's stack; it stands still.
+    pub(crate) fn copy(&mut self, memory: &Live, tid: u32, registers: Registers) {
+        let from = registers.stack().unwrap_or_default().saturating_sub(RED_ZONE);
+        let known = self.tops.get(&tid).and_then(|top| top.checked_sub(from));
+        let length = known.map_or(MAX_STACK, |length| (length + MARGIN).min(MAX_STACK as u64) as usize);
+        self.copy.registers = registers;
+        self.copy.from = from;
+        self.copy.bytes.resize(length, 0);
+        // It stops at the end of the stack, which is the end of what is mapped.
+        let got = memory.read_many(&[(from, length)], &mut self.copy.bytes).unwrap_or(0);
+        self.copy.bytes.truncate(got);
+    }
+
+    /// Follows the stack that was copied last, and appends its frames, innermost first. True when they are all.
+    pub(crate) fn follow(&mut self, memory: &Live, target: &Target, tid: u32, into: &mut Vec<Addr>) -> bool {
+        let first = into.len();
+        let source = UnwindTables { memory, files: &self.files };
+        let (end, top) = self.unwinder.walk(&source, self.copy.registers, &self.copy, into);
+        match end {
+            End::Root => {
+                self.tops.insert(tid, top);
+            }
+            End::Cut(at) => {
+                self.tops.remove(&tid);
+                if !self.unwinder.knows(at) {
+                    self.look_again(target);
+                }
+                log::debug!("thread {tid}: a native stack of {} frames is cut at {at:#x}", into.len() - first);
+            }
+        }
+        end == End::Root
+    }
+
+    /// Files may have been loaded.
+    fn look_again(&mut self, target: &Target) {
+        if self.looked_at.elapsed() < RELOOK {
+            return;
+        }
+        if let Ok(mappings) = target.mappings()
+            && self.files.change(target, &mappings)
+        {
+            self.unwinder = Unwinder::new(&mappings);
+            self.known.clear();
+        }
+        self.looked_at = Instant::now();
+    }
+
+    /// What is at an address of a frame.
+    pub(crate) fn known(&mut self, at: Addr, tables: &mut Tables) -> &Known {
+        if self.known.len() >= MAX_KNOWN {
+            self.known.clear();
+        }
+        let Native { files, symbols, known, .. } = self;
+        known.entry(at).or_insert_with(|| name(files, symbols, at, tables))
+    }
+}
+
+/// Names what is at an address.
+fn name(files: &mut Files, symbols: &Symbols, at: Addr, tables: &mut Tables) -> Known {
+    let place = files.place(at);
+    let functions = place.file.map(|file| symbols.at(file, place.address)).unwrap_or_default();
+    let mut frame = |function: &Function| {
+        let name = tables.string(&function.name);
+        let (path, line) = match &function.place {
+            Some((path, line)) => (path.to_string_lossy().into_owned(), *line),
+            None => (place.path.to_owned(), 0),
+        };
+        let short = path.rsplit('/').next().unwrap_or(&path).to_owned();
+        let (file, short_file) = (tables.string(&path), tables.string(&short));
+        tables.frame(Frame::Python { name, file, short_file, line })
+    };
+    let Some(first) = functions.first() else {
+        let unknown = Function { name: format!("{:#x}", place.address), place: None, inlined: false };
+        return Known { is_loop: false, is_plumbing: false, frames: [frame(&unknown)].into() };
+    };
+    Known {
+        is_loop: is_loop(&first.name),
+        is_plumbing: functions.iter().all(|function| is_plumbing(&function.name)),
+        frames: functions.iter().map(frame).collect(),
+    }
+}
