@@ -3,6 +3,7 @@
 mod compare;
 mod fixtures;
 mod layouts;
+mod programs;
 
 use anyhow::{Result, bail};
 
@@ -16,6 +17,7 @@ fn main() -> Result<()> {
         ["layouts", "--check"] => layouts::check(),
         ["fixtures"] => fixtures::write(),
         ["compare", ref rest @ ..] => compare::run(rest),
-        _ => bail!("{USAGE} | {}", compare::USAGE),
+        ["programs", ref names @ ..] => programs::run(names),
+        _ => bail!("{USAGE} | {} | {}", compare::USAGE, programs::USAGE),
     }
 }
