@@ -20,11 +20,11 @@ def job(rounds):
 
 
 @app.task
-def leave():
-    os.kill(os.getppid(), signal.SIGTERM)
+def parent():
+    return os.getppid()
 
 
 if __name__ == "__main__":
     jobs = [job.delay(300) for _ in range(int(sys.argv[1]))]
     [each.get(timeout=90) for each in jobs]
-    leave.delay()
+    os.kill(parent.delay().get(timeout=90), signal.SIGTERM)

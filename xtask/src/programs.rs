@@ -14,6 +14,7 @@ use py_spy_test_programs::interpreters;
 use crate::compare::{Table, build, print, root, run_to_end, say, target};
 use table::{PROGRAMS, Program};
 use trial::{Place, Trial, Way, code};
+use truth::Life;
 
 /// How it is used.
 pub(crate) const USAGE: &str = "programs [NAME...]";
@@ -23,6 +24,9 @@ const LONG_ENOUGH: Duration = Duration::from_millis(50);
 
 /// A recording of a running program begins within this time.
 const ATTACHED_WITHIN: Duration = Duration::from_millis(500);
+
+/// A process that was killed need not be found if it began so long before the end.
+const KILLED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Series that all packages have been built for, the first choice first.
 const SERIES: [u8; 2] = [12, 13];
@@ -106,7 +110,11 @@ fn steady(output: &[u8]) -> Vec<u8> {
 /// The processes that lived long enough while py-spy was there.
 fn expected(trial: &Trial, way: Way) -> Vec<u32> {
     let since = if way == Way::Named { trial.since + ATTACHED_WITHIN } else { Duration::ZERO };
-    let long = |life: &truth::Life| life.end.is_none_or(|end| end.saturating_sub(life.begin.max(since)) >= LONG_ENOUGH);
+    let long = |life: &Life| {
+        // One that was killed did not say when: a server that ends kills those that it has just started.
+        let (end, least) = life.end.map_or((trial.until, KILLED_WITHIN), |end| (end, LONG_ENOUGH));
+        end.saturating_sub(life.begin.max(since)) >= least
+    };
     trial.lives.iter().filter(|(_, life)| long(life)).map(|(&pid, _)| pid).collect()
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Trial {
     pub(super) lives: BTreeMap<u32, Life>,
     /// From when on py-spy was there; since the system started.
     pub(super) since: Duration,
+    /// When the program had ended.
+    pub(super) until: Duration,
     pub(super) seen: Seen,
     /// What is not as it should be.
     pub(super) faults: Vec<String>,
@@ -119,7 +121,7 @@ impl Place {
             recorder = Some(Guard(recording.spawn()?));
         }
         let status = child.end(began)?;
-        let took = began.elapsed();
+        let (took, until) = (began.elapsed(), now()?);
         if let Some(mut recorder) = recorder {
             let status = recorder.end(began)?;
             if !status.success() {
@@ -142,6 +144,7 @@ impl Place {
             took,
             lives: lives(&at("log")),
             since,
+            until,
             seen: seen(&at("raw")),
             faults,
         };
@@ -185,7 +188,9 @@ fn words(command: &str) -> impl Iterator<Item = String> + '_ {
 
 /// What py-spy said that is no part of every recording.
 fn complaints(said: &Path) -> Vec<String> {
-    const USUAL: [&str; 4] = ["Stopped sampling because", "Wrote raw", "You can use the flamegraph.pl", "samples of"];
+    // The last is true of a machine that has other things to do.
+    const USUAL: [&str; 5] =
+        ["Stopped sampling because", "Wrote raw", "You can use the flamegraph.pl", "samples of", "(--max-overhead)"];
     let said = std::fs::read_to_string(said).unwrap_or_default();
     let lines = said.lines().filter(|line| !USUAL.iter().any(|usual| line.contains(usual)));
     lines.map(str::to_owned).collect()
