@@ -141,6 +141,8 @@ pub(crate) struct Watch {
     wanted: Vec<usize>,
     /// Moments in a row at which nobody knew who holds the GIL.
     unknown: u32,
+    /// The CPU time that the process had used at the last of them.
+    unknown_at: Option<u64>,
     /// Where the stacks of each thread state end, of the looks that stop nothing.
     roots: FxHashMap<Addr, Roots>,
     scratch: Vec<RawFrame>,
@@ -226,6 +228,7 @@ impl Watch {
             time_of_others: None,
             wanted: Vec::new(),
             unknown: 0,
+            unknown_at: None,
             roots: FxHashMap::default(),
             scratch: Vec::new(),
             runs: Runs::default(),
@@ -274,7 +277,12 @@ impl Watch {
 
     /// From now on nothing is stopped: somebody else traces the process.
     fn stop_no_more(&mut self) {
-        log::warn!("process {} can not be stopped (already traced?): sampling without stopping", self.target.pid);
+        let why = if self.unknown >= stop::MAX_UNKNOWN {
+            "it can not be told which thread holds the GIL"
+        } else {
+            "already traced?"
+        };
+        log::warn!("process {} can not be stopped ({why}): sampling without stopping", self.target.pid);
         self.mode = Mode::Nonblocking;
         self.window = Window::new(copies(self.mode));
     }
