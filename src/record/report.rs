@@ -198,8 +198,7 @@ mod tests {
         let control = Control::default();
         control.ticks.store(1000, Ordering::Relaxed);
         control.held_back.store(10, Ordering::Relaxed);
-        let outcome =
-            |processes| Outcome { elapsed: Duration::from_secs(2), threads: 3, processes, mode: Mode::Stop };
+        let outcome = |processes| Outcome { elapsed: Duration::from_secs(2), threads: 3, processes, mode: Mode::Stop };
         assert_eq!(lowered(&outcome(1), &control, 0.25), None);
         control.held_back.store(11, Ordering::Relaxed);
         let line = lowered(&outcome(1), &control, 0.25).expect("said");

@@ -164,7 +164,7 @@ fn processes_that_end_are_no_errors() {
     let interpreter = one_of_each_series()[0];
     let source = "import os, time\ndef brief():\n  until = time.process_time() + 0.03\n  while time.process_time() < until: pass\n\
                   for _ in range(40):\n  pid = os.fork()\n  if not pid:\n    brief()\n    os._exit(0)\n  os.waitpid(pid, 0)";
-    let mut command = py_spy(&["record", "-s", "-i", "-r", "2000", "--max-overhead", "99", "-f", "raw", "-o", "-", "--"]);
+    let mut command = py_spy(&["record", "-s", "-r", "2000", "--max-overhead", "99", "-f", "raw", "-o", "-", "--"]);
     let output = command.arg(&interpreter.program).args(["-c", source]).output().expect("py-spy starts");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let stacks = stacks("ends", stdout(&output));

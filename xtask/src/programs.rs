@@ -19,8 +19,8 @@ use truth::Life;
 /// How it is used.
 pub(crate) const USAGE: &str = "programs [NAME...]";
 
-/// A process that lives for less need not be found: py-spy looks for new ones every 5 ms, and must get a CPU for it.
-const LONG_ENOUGH: Duration = Duration::from_millis(50);
+/// A process that lives for less need not be found: py-spy looks for new ones every 5 ms, and needs a CPU for that.
+const LONG_ENOUGH: Duration = Duration::from_millis(100);
 
 /// A recording of a running program begins within this time.
 const ATTACHED_WITHIN: Duration = Duration::from_millis(500);
@@ -39,8 +39,10 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
     let sources = root().join("xtask/programs");
     let place = Place { py_spy: build()?, venv: target().join("programs"), sources };
     install(&place)?;
-    let mut table =
-        Table::new(1, &["program", "processes", "of 50 ms", "found", "samples", "alone, s", "started", "by pid", "faults"]);
+    let mut table = Table::new(
+        1,
+        &["program", "processes", "of 100 ms", "found", "samples", "alone, s", "started", "by pid", "faults"],
+    );
     let mut bad = 0;
     for program in PROGRAMS.iter().filter(|program| names.is_empty() || names.contains(&program.name)) {
         say(program.name);
