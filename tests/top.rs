@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{Termios, tcgetattr};
@@ -259,6 +260,8 @@ fn a_command_ends_when_the_terminal_is_gone() {
     let file = folder.path().join("now");
     let size = Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
     let pty = openpty(Some(&size), None).unwrap();
+    // It is gone when nobody has its other side, py-spy least of all.
+    fcntl(&pty.master, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_py-spy"));
     command.args(["top", "--", &python, PROGRAM, file.to_str().unwrap()]).env("TERM", "xterm-256color");
     let slave = || Stdio::from(pty.slave.try_clone().unwrap());
@@ -266,7 +269,7 @@ fn a_command_ends_when_the_terminal_is_gone() {
     drop((command, pty.slave));
     let mut master = File::from(pty.master);
     let (mut terminal, mut bytes) = (vt100::Parser::new(ROWS, COLUMNS, 0), [0; 4096]);
-    while !terminal.screen().contents().contains("Press q") {
+    while !terminal.screen().contents().contains("  spin (busy.py)") {
         let count = master.read(&mut bytes).unwrap();
         terminal.process(&bytes[..count]);
     }

@@ -9,10 +9,17 @@ from work import work
 
 way, libc = sys.argv[1], ctypes.CDLL(None)
 if way == "daemon":
+    import subprocess
+
+    # It has left its parent, session and group when its parent goes on.
+    work(10000)
+    subprocess.run([sys.executable, sys.argv[0], "daemonized"])
+    work(20000)
+elif way == "daemonized":
     import daemon
 
     with daemon.DaemonContext(working_directory=os.getcwd()):
-        work(20000)
+        work(15000)
 elif way == "deathsig":
     # PR_SET_PDEATHSIG: it dies with the thread that started it.
     children = []

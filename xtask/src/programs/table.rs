@@ -40,7 +40,7 @@ pub(super) const PROGRAMS: [Program; 36] = [
     server("uvicorn-reload", "python -m uvicorn --reload --port PORT web:asgi", "load.py PORT 800 /quit web.py"),
     server("flask-debug", "flask --app web:flask run --debug --port PORT", "load.py PORT 400 /leave web.py"),
     server("django-runserver", "python web.py PORT", "load.py PORT 400 /leave web.py"),
-    server("celery", "celery -A jobs worker --pool prefork -c 3 --max-tasks-per-child 5", "jobs.py 100"),
+    server("celery", "celery -q -A jobs worker --pool prefork -c 3 --max-tasks-per-child 5", "jobs.py 100"),
     program("pytest-xdist", "pytest -n 4 -q --no-header -p no:cacheprovider test_many.py"),
     program("pool-fork", "python pools.py fork"),
     program("pool-spawn", "python pools.py spawn"),
