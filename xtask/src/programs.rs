@@ -47,7 +47,9 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
     for program in PROGRAMS.iter().filter(|program| names.is_empty() || names.contains(&program.name)) {
         say(program.name);
         let faults = row(&place, program, &mut table).with_context(|| format!("running {}", program.name))?;
-        faults.iter().for_each(|fault| say(&format!("  {fault}")));
+        for fault in &faults {
+            say(&format!("  {fault}"));
+        }
         bad += usize::from(!faults.is_empty());
     }
     print(&table.to_string());

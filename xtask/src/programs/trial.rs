@@ -15,7 +15,7 @@ use super::table::Program;
 use super::truth::{Life, Seen, lives, seen};
 
 /// A program that has not ended by then never will.
-const LONGEST: Duration = Duration::from_secs(180);
+const LONGEST: Duration = Duration::from_mins(3);
 
 /// Between two looks whether something has happened.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -85,23 +85,23 @@ impl Place {
                 .stdin(Stdio::null());
             command
         };
-        let file = |name: &str| std::fs::File::create(at(name));
+        let create = |name: &str| std::fs::File::create(at(name));
         let (mut faults, began) = (Vec::new(), Instant::now());
         let mut program_command = command(Path::new(&words[0]));
         let mut started = if way == Way::Started {
             let mut started = command(&self.py_spy);
-            started.args(record).arg("--").args(&words).stderr(file("py-spy.err")?);
+            started.args(record).arg("--").args(&words).stderr(create("py-spy.err")?);
             started
         } else {
             program_command.args(&words[1..]);
             program_command
         };
-        let mut child = Guard(started.stdout(file("output")?).spawn().context(program.name)?);
+        let mut child = Guard(started.stdout(create("output")?).spawn().context(program.name)?);
         let mut load = None;
         if let Some(words) = program.load {
             let mut loading = command(&self.venv.join("bin/python"));
             loading.args(words.split(' ').map(fill)).env_remove("PROGRAM_LOG").env("PROGRAM_LOAD", "1");
-            load = Some(Guard(loading.stdout(file("load.out")?).stderr(file("load.err")?).spawn()?));
+            load = Some(Guard(loading.stdout(create("load.out")?).stderr(create("load.err")?).spawn()?));
         }
         let mut recorder = None;
         let mut since = Duration::ZERO;
@@ -116,7 +116,7 @@ impl Place {
                 faults.push(format!("dump: {} {}", dump.status, said.trim()));
             }
             let mut recording = command(&self.py_spy);
-            recording.args(record).args(["--pid", &pid]).stderr(file("py-spy.err")?);
+            recording.args(record).args(["--pid", &pid]).stderr(create("py-spy.err")?);
             since = now()?;
             recorder = Some(Guard(recording.spawn()?));
         }

@@ -45,8 +45,9 @@ pub(super) fn seen(raw: &Path) -> Seen {
     for line in std::fs::read(raw).unwrap_or_default().split(|&byte| byte == b'\n') {
         let line = String::from_utf8_lossy(line);
         let Some((stack, count)) = line.rsplit_once(' ') else { continue };
-        let pid = stack.split(';').filter_map(|frame| frame.strip_prefix("process ")?.split(':').next()?.parse().ok());
-        if let Some(pid) = pid.last() {
+        let mut pids =
+            stack.split(';').filter_map(|frame| frame.strip_prefix("process ")?.split(':').next()?.parse().ok());
+        if let Some(pid) = pids.next_back() {
             *seen.samples.entry(pid).or_default() += count.parse::<u64>().unwrap_or(0);
         }
         if !is_possible(stack) {
