@@ -4,12 +4,13 @@
 
 mod common;
 
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-use common::terminal::{COLUMNS, Top};
-use nix::pty::openpty;
+use common::terminal::{COLUMNS, ROWS, Top};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::pty::{Winsize, openpty};
 use nix::sys::signal::Signal;
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/top/busy.py");
@@ -146,6 +147,32 @@ fn quitting_asks_a_command_to_end() {
     assert_eq!(code, 0);
     assert!(file.with_extension("cleaned").exists());
     assert!(!printed.contains("chatter"), "{printed}");
+}
+
+#[test]
+fn a_command_ends_when_the_terminal_is_gone() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("now");
+    let size = Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = openpty(Some(&size), None).unwrap();
+    // It is gone when nobody has its other side, py-spy least of all.
+    fcntl(&pty.master, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_py-spy"));
+    command.args(["top", "--", &python, PROGRAM, file.to_str().unwrap()]).env("TERM", "xterm-256color");
+    let slave = || Stdio::from(pty.slave.try_clone().unwrap());
+    let mut child = command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().unwrap();
+    drop((command, pty.slave));
+    let mut master = File::from(pty.master);
+    let (mut terminal, mut bytes) = (vt100::Parser::new(ROWS, COLUMNS, 0), [0; 4096]);
+    while !terminal.screen().contents().contains("  spin (busy.py)") {
+        let count = master.read(&mut bytes).unwrap();
+        terminal.process(&bytes[..count]);
+    }
+    drop(master);
+    // Standard error is gone too: nothing can be said, and that is no reason for a panic.
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(file.with_extension("cleaned").exists());
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Reporter {
 
     /// Says that the rate was lowered for the program's sake, if it was.
     pub(super) fn lowered(&self, recorded: &Recorded, control: &Control, most: f64) {
-        if let Some(line) = lowered(recorded.elapsed, control, most) {
+        if let Some(line) = lowered(&Outcome::of(recorded), control, most) {
             self.line(&line);
         }
     }
@@ -105,14 +105,22 @@ impl Outcome {
     }
 }
 
-fn lowered(elapsed: Duration, control: &Control, most: f64) -> Option<String> {
+fn lowered(outcome: &Outcome, control: &Control, most: f64) -> Option<String> {
     let [ticks, held_back] = [&control.ticks, &control.held_back].map(|count| count.load(Ordering::Relaxed));
     // A few are of no interest to anybody.
     if held_back <= ticks / WORTH_SAYING {
         return None;
     }
-    let rate = ticks as f64 / elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
     let most = 100.0 * most;
+    if outcome.processes > 1 {
+        // The looks at all of them together are no rate that anybody asked for.
+        let share = 100.0 * held_back as f64 / (ticks + held_back) as f64;
+        return Some(format!(
+            "{share:.1}% of the looks were left out so that no process stands still for more than {most}% of the time \
+             (--max-overhead)"
+        ));
+    }
+    let rate = ticks as f64 / outcome.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
     Some(format!(
         "The rate was lowered to {rate:.1} looks a second so that the program stands still for at most {most}% of the \
          time (--max-overhead)"
@@ -190,9 +198,13 @@ mod tests {
         let control = Control::default();
         control.ticks.store(1000, Ordering::Relaxed);
         control.held_back.store(10, Ordering::Relaxed);
-        assert_eq!(lowered(Duration::from_secs(2), &control, 0.25), None);
+        let outcome = |processes| Outcome { elapsed: Duration::from_secs(2), threads: 3, processes, mode: Mode::Stop };
+        assert_eq!(lowered(&outcome(1), &control, 0.25), None);
         control.held_back.store(11, Ordering::Relaxed);
-        let line = lowered(Duration::from_secs(2), &control, 0.25).expect("said");
+        let line = lowered(&outcome(1), &control, 0.25).expect("said");
         assert!(line.contains("500.0 looks a second") && line.contains("at most 25% "), "{line}");
+        // The looks at several processes are more than the rate, lowered or not.
+        let line = lowered(&outcome(4), &control, 0.25).expect("said");
+        assert!(line.starts_with("1.1% of the looks were left out") && line.contains("more than 25% "), "{line}");
     }
 }

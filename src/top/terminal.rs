@@ -1,6 +1,7 @@
 //! The terminal while the live view has it, and giving it back whatever happens.
 
 use std::io::{self, IsTerminal, Stdout, stdin, stdout};
+use std::mem::ManuallyDrop;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -43,7 +44,8 @@ pub(super) fn missing() -> Option<&'static str> {
 /// The alternate screen of the terminal, in raw mode. Dropped, it gives the terminal back.
 #[derive(Debug)]
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Never dropped: when the terminal is gone it would complain on standard error, and panic if that is gone too.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
 }
 
 impl Screen {
@@ -55,7 +57,7 @@ impl Screen {
         let entered = enable_raw_mode()
             .and_then(|()| execute!(stdout(), EnterAlternateScreen, Hide))
             .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
-        entered.map(|terminal| Screen { terminal }).inspect_err(|_| restore())
+        entered.map(|terminal| Screen { terminal: ManuallyDrop::new(terminal) }).inspect_err(|_| restore())
     }
 
     /// Its size.

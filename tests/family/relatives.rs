@@ -155,3 +155,20 @@ fn each_format_keeps_the_processes_apart() {
         assert_eq!(pids.len(), 2, "{format}: {pids:?}");
     }
 }
+
+/// What has ended while it was looked at has no stack: that is a look that came too late and no error, else a pool whose
+/// processes each live for one task has as many errors as processes.
+#[test]
+fn processes_that_end_are_no_errors() {
+    let _turn = crate::turn();
+    let interpreter = one_of_each_series()[0];
+    let source = "import os, time\ndef brief():\n  until = time.process_time() + 0.03\n  while time.process_time() < until: pass\n\
+                  for _ in range(40):\n  pid = os.fork()\n  if not pid:\n    brief()\n    os._exit(0)\n  os.waitpid(pid, 0)";
+    let mut command = py_spy(&["record", "-s", "-r", "2000", "--max-overhead", "99", "-f", "raw", "-o", "-", "--"]);
+    let output = command.arg(&interpreter.program).args(["-c", source]).output().expect("py-spy starts");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let stacks = stacks("ends", stdout(&output));
+    // A busy machine may hide some.
+    assert!(counts(&stacks, "brief").len() >= 10, "{stacks:?}");
+    assert!(stderr(&output).contains(" Errors: 0"), "{}", stderr(&output));
+}

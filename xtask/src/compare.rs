@@ -26,9 +26,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use lab::{Lab, root, say, target};
+use lab::Lab;
+pub(crate) use lab::{build, root, say, target};
 use options::Options;
 pub(crate) use options::USAGE;
+pub(crate) use peers::run as run_to_end;
+pub(crate) use table::Table;
 
 /// What measures something: a table, or several.
 type Section = fn(&Lab) -> Result<String>;
@@ -75,6 +78,6 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
 
 /// Shows a section's result.
 #[expect(clippy::print_stdout, reason = "a chore that is run by hand")]
-fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     println!("{text}");
 }

@@ -3,6 +3,7 @@
 mod compare;
 mod fixtures;
 mod layouts;
+mod programs;
 mod support;
 
 use anyhow::{Result, bail};
@@ -18,6 +19,7 @@ fn main() -> Result<()> {
         ["fixtures"] => fixtures::write(),
         ["support"] => support::write(),
         ["compare", ref rest @ ..] => compare::run(rest),
-        _ => bail!("{USAGE} | {}", compare::USAGE),
+        ["programs", ref names @ ..] => programs::run(names),
+        _ => bail!("{USAGE} | {} | {}", compare::USAGE, programs::USAGE),
     }
 }

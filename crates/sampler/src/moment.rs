@@ -175,6 +175,8 @@ pub(crate) struct Watch {
     wanted: Vec<usize>,
     /// Moments in a row at which nobody knew who holds the GIL.
     unknown: u32,
+    /// The CPU time that the process had used at the last of them.
+    unknown_at: Option<u64>,
     /// Where the stacks of each thread state end, of the looks that stop nothing.
     roots: FxHashMap<Addr, Roots>,
     scratch: Vec<RawFrame>,
@@ -267,6 +269,7 @@ impl Watch {
             time_of_others: None,
             wanted: Vec::new(),
             unknown: 0,
+            unknown_at: None,
             roots: FxHashMap::default(),
             scratch: Vec::new(),
             runs: Runs::default(),
@@ -319,7 +322,7 @@ impl Watch {
     /// From now on nothing is stopped: it is not possible, and the user should know why.
     fn stop_no_more(&mut self) {
         let why = match self.target.tracer() {
-            _ if self.unknown > 0 => "the kernel's ids of its threads are not known".to_owned(),
+            _ if self.unknown >= stop::MAX_UNKNOWN => "the kernel's ids of its threads are not known".to_owned(),
             Some(tracer) => format!("process {tracer} traces it"),
             None => "ptrace is not allowed here, by a seccomp filter or another policy".to_owned(),
         };

@@ -153,7 +153,7 @@ pub(crate) fn target() -> PathBuf {
 }
 
 /// Builds this repository's py-spy as it is released.
-fn build() -> Result<PathBuf> {
+pub(crate) fn build() -> Result<PathBuf> {
     say("building py-spy");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)

@@ -16,7 +16,7 @@ use py_spy_test_programs::Interpreter;
 
 use super::run::Ask;
 
-pub(crate) use install::install;
+pub(crate) use install::{install, run};
 pub(crate) use ours::Ours;
 
 /// What a profiler is asked for.

@@ -13,8 +13,9 @@ mod still;
 
 use std::time::{Duration, Instant};
 
-use py_spy_address_space::{Addr, read_u64};
+use py_spy_address_space::{Addr, Fault, FaultKind, read_u64};
 use py_spy_python::{Gil, Unreadable};
+use py_spy_target::{CpuClock, TaskState};
 
 use super::{Wanted, Watch};
 pub(super) use copy::{MAX_GIL_WORDS, gil_words};
@@ -42,7 +43,11 @@ const LET_RUN_WITHIN: Duration = Duration::from_millis(20);
 
 /// Moments in a row at which nobody knew the GIL's holder, before we give up to stop it: its thread's id can not be told
 /// (an old CPython with an unknown C library, or another PID namespace).
-const MAX_UNKNOWN: u32 = 10;
+pub(super) const MAX_UNKNOWN: u32 = 10;
+
+/// A process that wants a CPU says who holds its GIL once it has had one for so long: a forked child still has its
+/// parent's thread id in its memory until it runs.
+const TELLS_WITHIN: Duration = Duration::from_millis(1);
 
 /// Moments that are begun again because threads came or went between the looks under several GILs. Beyond that the stacks
 /// are counted as dropped.
@@ -105,6 +110,10 @@ impl Watch {
                     Some(gil) => self.take_under(gil, wanted)?,
                     None => self.take_free(wanted)?,
                 };
+                if look == Look::Denied && !self.is_same_program() {
+                    // A process that is ending is not to be had either, and its number may be another's by now.
+                    return Err(Fault { at: self.python.runtime, len: 0, why: FaultKind::Gone }.into());
+                }
                 if look == Look::Denied {
                     self.stop_no_more();
                     return self.take_nonblocking(wanted);
@@ -175,13 +184,30 @@ impl Watch {
         }
         self.stopper.release();
         self.moment.rewind(mark);
-        self.unknown = if unknown == MAX_TRIES { self.unknown + 1 } else { 0 };
+        if unknown < MAX_TRIES {
+            self.unknown = 0;
+        } else if !self.waits_for_a_cpu() {
+            self.unknown += 1;
+        }
         if self.unknown >= MAX_UNKNOWN {
             return Ok(Look::Denied);
         }
         let under = self.wanted.iter().filter(|&&member| self.roster.gil_of(member) == Some(gil));
         self.moment.dropped += under.count().max(1);
         Ok(Look::True)
+    }
+
+    /// True when the process has hardly run since this was false, though it wants to.
+    fn waits_for_a_cpu(&mut self) -> bool {
+        let used = self.clock.and_then(CpuClock::now);
+        let least = TELLS_WITHIN.as_nanos() as u64;
+        let rested = used.zip(self.unknown_at).is_some_and(|(used, before)| used.saturating_sub(before) < least);
+        // What was forked has only its first thread.
+        let waits = rested && self.tasks.state(self.target.pid) == Some(TaskState::Running);
+        if !waits {
+            self.unknown_at = used;
+        }
+        waits
     }
 
     /// Stops every thread under a GIL that runs: they hand it on among themselves faster than it can be followed.

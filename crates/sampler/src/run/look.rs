@@ -121,13 +121,21 @@ impl<'a> Look<'a> {
         // When nobody has run since the last moment, it is this one too.
         if ran || !self.is_fresh {
             self.is_fresh = false;
-            if let Err(why) = self.watch.take(wanted) {
+            let failed = self.watch.take(wanted).err();
+            if let Some(why) = &failed {
                 log::debug!("no look at process {}: {why}", self.watch.target.pid);
-                add(&self.control.dropped, 1);
-                return (!self.watch.is_same_program()).then_some(End::Exited);
             }
-            self.is_fresh = self.watch.moment.dropped == 0;
-            add(&self.control.dropped, self.watch.moment.dropped);
+            let dropped = if failed.is_some() { 1 } else { self.watch.moment.dropped };
+            if dropped > 0 && !self.watch.is_same_program() {
+                // It came too late: what is gone has no stack that could have been read.
+                add(&self.control.missed, 1);
+                return Some(End::Exited);
+            }
+            add(&self.control.dropped, dropped);
+            if failed.is_some() {
+                return None;
+            }
+            self.is_fresh = dropped == 0;
         }
         self.write(slot, out)
     }

@@ -76,8 +76,7 @@ impl Target {
     /// The command line's words.
     pub fn command(&self) -> Vec<String> {
         let line = std::fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
-        let line = line.strip_suffix(b"\0").unwrap_or(&line);
-        line.split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+        words(&line)
     }
 
     /// Its memory map.
@@ -133,6 +132,13 @@ pub(super) struct Stat {
     /// Where the kernel put the program's code, stack, arguments and environment: mostly at random at each exec, the same after a
     /// fork, zeroes where we may not know.
     pub(super) places: [u64; 4],
+}
+
+/// The words of a command line, each of which ends with a zero byte. A title that a program gives itself (`setproctitle`) is
+/// shorter than the words that were there: what follows is filled with zero bytes or blanks.
+fn words(line: &[u8]) -> Vec<String> {
+    let end = line.iter().rposition(|&byte| byte != 0 && byte != b' ').map_or(0, |last| last + 1);
+    line[..end].split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
 /// The command line of a process with spaces between its words; empty when there is none.
@@ -241,6 +247,15 @@ mod tests {
         {
             assert!(matches!(Target::find(2), Err(ProcessError::Kernel(2, _))));
         }
+    }
+
+    #[test]
+    fn what_fills_the_place_behind_a_title_is_no_part_of_it() {
+        assert_eq!(words(b"python\0-c\0print(1)\0"), ["python", "-c", "print(1)"]);
+        assert_eq!(words(b"echo\0\0a b\0"), ["echo", "", "a b"]);
+        assert_eq!(words(b"gunicorn: master [app]\0\0\0\0"), ["gunicorn: master [app]"]);
+        assert_eq!(words(b"celeryd: main      \0"), ["celeryd: main"]);
+        assert_eq!(words(b""), [""]);
     }
 
     #[test]

@@ -136,7 +136,7 @@ fn pip_command(pip: &Path) -> Command {
 }
 
 /// Runs a command to its end, quietly unless it fails.
-fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let done = command.output().with_context(|| format!("running {program}"))?;
     let why = String::from_utf8_lossy(&done.stderr);
