@@ -86,6 +86,10 @@ pub(crate) struct SamplingArgs {
 /// Options of every verb that reads stacks.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StackArgs {
+    /// Also the frames of native code: extensions, libraries, the interpreter's own functions
+    #[arg(short, long)]
+    pub native: bool,
+
     /// Never stop the program; what moves while it is read is left out
     #[arg(long)]
     pub nonblocking: bool,

@@ -219,6 +219,7 @@ fn sampling(args: &SamplingArgs, stack: &StackArgs) -> Options {
 fn stacks(args: &StackArgs) -> Options {
     Options {
         mode: if args.nonblocking { Mode::Nonblocking } else { Mode::Stop },
+        native: args.native,
         restart_calls: !args.no_restart,
         full_filenames: args.full_filenames,
         full_stack: args.full_stack,

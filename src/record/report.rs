@@ -148,9 +148,15 @@ fn summary(outcome: &Outcome, control: &Control, used: Duration, since: Duration
             format!(", {:.1}% end in (moving)", 100.0 * moving / (samples as f64).max(1.0))
         }
     };
+    let unmerged = match control.unmerged.load(Ordering::Relaxed) {
+        0 => String::new(),
+        count => {
+            format!(", {count} ({:.1}%) without their native frames", 100.0 * count as f64 / (samples as f64).max(1.0))
+        }
+    };
     format!(
         "{samples} sample{} of {threads} thread{}{of_processes} in {seconds:.2}s, {rate:.1} looks a second, {missed} missed, \
-         {dropped} dropped{moving}; py-spy used {share:.1}% of one CPU",
+         {dropped} dropped{moving}{unmerged}; py-spy used {share:.1}% of one CPU",
         plural(samples),
         plural(threads as u64),
     )
@@ -189,6 +195,10 @@ mod tests {
         let many = summary(&many, &control, Duration::ZERO, Duration::from_secs(2));
         assert!(many.starts_with("300 samples of 3 threads in 2 processes in 2.00s, "), "{many}");
         control.moving.store(30, Ordering::Relaxed);
+        control.unmerged.store(3, Ordering::Relaxed);
+        let native = summary(&outcome(Mode::Stop), &control, Duration::ZERO, Duration::from_secs(2));
+        assert!(native.contains("1 dropped, 3 (1.0%) without their native frames;"), "{native}");
+        control.unmerged.store(0, Ordering::Relaxed);
         let nonblocking = summary(&outcome(Mode::Nonblocking), &control, Duration::ZERO, Duration::from_secs(2));
         assert!(nonblocking.contains("1 dropped, 10.0% end in (moving);"), "{nonblocking}");
     }

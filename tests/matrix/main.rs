@@ -9,6 +9,7 @@
 mod common;
 
 mod dumped;
+mod native;
 mod recorded;
 mod topped;
 
@@ -93,6 +94,15 @@ fn nonblocking() {
         dumped::one(pair, &["--nonblocking"]);
         recorded::one(pair, &["--nonblocking"]);
     });
+}
+
+#[test]
+fn native_frames() {
+    for interpreter in that_run("sorting") {
+        if native::one(interpreter) {
+            println!("tested: {} | `--native` | live", interpreter.label());
+        }
+    }
 }
 
 #[test]

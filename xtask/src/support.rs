@@ -13,7 +13,7 @@ const TESTS: [&[&str]; 2] = [
 ];
 
 /// The columns.
-const WAYS: [&str; 5] = ["dump", "record", "top", "`--nonblocking`", "`--subprocesses`"];
+const WAYS: [&str; 6] = ["dump", "record", "top", "`--nonblocking`", "`--subprocesses`", "`--native`"];
 
 /// What is said in a cell of which nothing was said.
 const NOT_TESTED: &str = "-";

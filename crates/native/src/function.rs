@@ -5,7 +5,7 @@
 const LOOPS: [&str; 3] = ["_PyEval_EvalFrameDefault", "PyEval_EvalFrameEx", "_TAIL_CALL_"];
 
 /// How a call gets from one place to another, which says nothing about what the program does: beginnings of names.
-const PLUMBING: [&str; 34] = [
+const PLUMBING: [&str; 42] = [
     "PyCFunction_Call",
     "PyEval_EvalCode",
     "PyEval_EvalFrame",
@@ -33,35 +33,45 @@ const PLUMBING: [&str; 34] = [
     "_PyVectorcall_",
     "call_function",
     "cfunction_",
+    "do_call",
+    "ext_do_call",
+    "fast_function",
+    "function_call",
+    "function_code_fastcall",
+    "instancemethod_call",
+    "method_call",
     "method_vectorcall",
     "object_vacall",
     "pymain_",
+    "pyrun_",
     "run_eval_code_obj",
     "run_mod",
     "trampoline_",
     "vectorcall_",
 ];
 
-/// How a process or thread gets to its first function.
-const STARTS: [&str; 8] = [
+/// The functions that the C library calls to begin, and those to which `main` jumps without leaving a frame.
+const FIRST: [&str; 5] = ["main", "Py_BytesMain", "Py_Main", "pythread_wrapper", "t_bootstrap"];
+
+/// How a process or thread gets there.
+const STARTS: [&str; 7] = [
     "_start",
     "__libc_start_main",
+    "__libc_start_main_impl",
     "__libc_start_call_main",
-    "main",
     "clone",
     "clone3",
     "start_thread",
-    "pythread_wrapper",
 ];
 
+/// What compilers and linkers add to the name of a function when they take it apart or make another of it, and where a
+/// version of a library begins.
+const ADDED: [&str; 8] = [".cold", ".constprop.", ".isra.", ".llvm.", ".localalias", ".lto_priv.", ".part.", "@"];
+
 /// A name without what a compiler has added to it.
-fn plain(name: &str) -> &str {
-    // "name@@GLIBC_2.34" is a version of a name.
-    let name = name.split('@').next().unwrap_or(name);
-    match name.split_once('.') {
-        Some((plain, _)) if !plain.is_empty() => plain,
-        _ => name,
-    }
+pub fn plain(name: &str) -> &str {
+    let end = ADDED.iter().filter_map(|added| name.find(added)).filter(|&at| at > 0).min();
+    &name[..end.unwrap_or(name.len())]
 }
 
 /// True for the interpreter's loop, whose frames are those of Python.
@@ -70,10 +80,16 @@ pub fn is_loop(name: &str) -> bool {
     LOOPS.iter().any(|&known| if known.ends_with('_') { plain.starts_with(known) } else { plain == known })
 }
 
+/// True for the first function of a program or of a thread: what has called it is the C library's start, whether that can be
+/// followed or not.
+pub fn is_first(name: &str) -> bool {
+    FIRST.contains(&plain(name))
+}
+
 /// True for what is only a way from one function to another.
 pub fn is_plumbing(name: &str) -> bool {
     let plain = plain(name);
-    STARTS.contains(&plain) || PLUMBING.iter().any(|start| plain.starts_with(start))
+    STARTS.contains(&plain) || FIRST.contains(&plain) || PLUMBING.iter().any(|start| plain.starts_with(start))
 }
 
 #[cfg(test)]
@@ -88,6 +104,8 @@ mod tests {
         }
         assert!(is_loop("PyEval_EvalFrameEx") && is_loop("_TAIL_CALL_LOAD_FAST.llvm.1"));
         assert!(!is_loop("_PyEval_EvalFrame") && !is_loop("list_sort") && !is_loop(""));
+        assert_eq!(plain("list_sort_impl.isra.0.lto_priv.0"), "list_sort_impl");
+        assert_eq!((plain("a.b"), plain(".cold"), plain("@")), ("a.b", ".cold", "@"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod registers;
 mod symbols;
 mod unwind;
 
-pub use function::{is_loop, is_plumbing};
+pub use function::{is_first, is_loop, is_plumbing, plain};
 pub use merge::{Merged, Mismatch, merge};
 pub use registers::Registers;
 pub use symbols::{Function, Symbols};

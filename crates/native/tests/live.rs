@@ -95,7 +95,8 @@ impl Source for Process {
     }
 
     fn eh_frame(&self, module: &Module) -> Option<Range<Addr>> {
-        let image = Image::read(MappedFile::open(&self.target, &Executable::of(&self.target), module).ok()?.file, &[]).ok()?;
+        let image =
+            Image::read(MappedFile::open(&self.target, &Executable::of(&self.target), module).ok()?.file, &[]).ok()?;
         let (address, size) = image.section(".eh_frame")?;
         let start = image.load_bias(module)?.wrapping_add(address);
         Some(start..start + size)

@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::{Addr, Memory, Module};
-use py_spy_native::{End, Function, Registers, Source, Stack, Symbols, Unwinder, is_loop, is_plumbing};
+use py_spy_native::{
+    End, Function, Registers, Source, Stack, Symbols, Unwinder, is_first, is_loop, is_plumbing, plain,
+};
 use py_spy_profile::{Frame, FrameId, Tables};
 use py_spy_target::{Live, Target};
 use rustc_hash::FxHashMap;
@@ -33,8 +35,10 @@ const MAX_KNOWN: usize = 1 << 20;
 pub(crate) struct Known {
     /// The interpreter's loop.
     pub(crate) is_loop: bool,
-    /// It has frames that are shown: not only with the full stack.
+    /// Shown only with the full stack.
     pub(crate) is_plumbing: bool,
+    /// The first function of a program or thread.
+    pub(crate) is_first: bool,
     /// The function and those that were put into it there, the innermost last.
     pub(crate) frames: Box<[FrameId]>,
 }
@@ -164,7 +168,7 @@ fn name(files: &mut Files, symbols: &Symbols, at: Addr, tables: &mut Tables) -> 
     let place = files.place(at);
     let functions = place.file.map(|file| symbols.at(file, place.address)).unwrap_or_default();
     let mut frame = |function: &Function| {
-        let name = tables.string(&function.name);
+        let name = tables.string(plain(&function.name));
         let (path, line) = match &function.place {
             Some((path, line)) => (path.to_string_lossy().into_owned(), *line),
             None => (place.path.to_owned(), 0),
@@ -175,11 +179,12 @@ fn name(files: &mut Files, symbols: &Symbols, at: Addr, tables: &mut Tables) -> 
     };
     let Some(first) = functions.first() else {
         let unknown = Function { name: format!("{:#x}", place.address), place: None, inlined: false };
-        return Known { is_loop: false, is_plumbing: false, frames: [frame(&unknown)].into() };
+        return Known { is_loop: false, is_plumbing: false, is_first: false, frames: [frame(&unknown)].into() };
     };
     Known {
         is_loop: is_loop(&first.name),
         is_plumbing: functions.iter().all(|function| is_plumbing(&function.name)),
+        is_first: is_first(&first.name),
         frames: functions.iter().map(frame).collect(),
     }
 }

@@ -5,6 +5,8 @@ use rustc_hash::FxHashSet;
 
 use crate::codes::Naming;
 use crate::moment::{Part, Wanted, Watch};
+use crate::stacks::Namer;
+use crate::stacks::mixed::{Mixed, mixed_stack};
 use crate::thread_table::read_names;
 use crate::{AttachError, Later, Options, Sampler};
 
@@ -120,7 +122,10 @@ impl Sampler {
         let mut all_named = true;
         for part in self.watch.moment.parts.clone() {
             let member = self.watch.roster.members[part.member];
-            let (frames, complete) = self.frames(&part, tables);
+            let (frames, complete) = match self.mixed_frames(&part, tables) {
+                Some(frames) => (frames, true),
+                None => self.frames(&part, tables),
+            };
             all_named &= complete;
             let interpreter = self.watch.roster.interpreters[member.interpreter].at;
             threads.push(ThreadSnapshot {
@@ -137,6 +142,38 @@ impl Sampler {
             threads.iter().filter(|thread| !thread.frames.is_empty()).map(|thread| thread.thread_id).collect();
         threads.retain(|thread| !thread.frames.is_empty() || !with_frames.contains(&thread.thread_id));
         Ok((Snapshot { threads, dropped: self.watch.moment.dropped }, all_named))
+    }
+
+    /// A part's frames with the native ones between them, innermost first; `None` when they are not wanted, or do not
+    /// fit together.
+    fn mixed_frames(&mut self, part: &Part, tables: &mut Tables) -> Option<Vec<FrameSnapshot>> {
+        let Watch { codes, memory, python, moment, native, roster, .. } = &mut self.watch;
+        let tid = roster.members[part.member].tid?;
+        let stack = moment.natives.iter().find(|stack| stack.tid == tid);
+        // A thread that is in several interpreters has one native stack.
+        let alone = moment.parts.iter().filter(|other| roster.members[other.member].tid == Some(tid)).count() == 1;
+        let naming = self.options.naming();
+        let (memory, layout) = (&*memory, &python.layout);
+        let mut namer = Namer { codes, files: &mut self.files, memory, layout, tables, naming };
+        let frames = moment.frames[part.first..part.end].iter().rev();
+        let native = native.as_mut().filter(|_| alone)?;
+        let Mixed::Stack(Some(stack)) = mixed_stack(native, moment, stack, None, frames, &mut namer) else {
+            return None;
+        };
+        let mut ids = Vec::new();
+        tables.unfold(stack, &mut ids);
+        let full = self.options.full_filenames;
+        let snapshot = |id| match tables.frame_of(id) {
+            Frame::Python { name, file, short_file, line } => Some(FrameSnapshot {
+                name: tables.str(name).to_owned(),
+                filename: tables.str(file).to_owned(),
+                short_filename: (!full).then(|| tables.str(short_file).to_owned()),
+                line,
+                ..FrameSnapshot::default()
+            }),
+            Frame::Thread(_) | Frame::Note(_) => None,
+        };
+        Some(ids.into_iter().rev().filter_map(snapshot).collect())
     }
 
     /// A part's frames, innermost first, and whether all have their names.

@@ -1,5 +1,7 @@
 //! From raw frames to stack ids, with what was the same last time not looked up again.
 
+pub(crate) mod mixed;
+
 use py_spy_address_space::{Addr, Memory};
 use py_spy_profile::{FrameId, StackId, Tables};
 use py_spy_python::RawFrame;

@@ -107,8 +107,10 @@ impl Watch {
             self.gils.clone_from(&self.roster.gils);
             for index in 0..self.gils.len() {
                 let look = match self.gils[index] {
-                    Some(gil) => self.take_under(gil, wanted)?,
-                    None => self.take_free(wanted)?,
+                    // Native stacks are taken one by one, of all threads.
+                    _ if self.native.is_some() && index > 0 => continue,
+                    Some(gil) if self.native.is_none() => self.take_under(gil, wanted)?,
+                    _ => self.take_free(wanted)?,
                 };
                 if look == Look::Denied && !self.is_same_program() {
                     // A process that is ending is not to be had either, and its number may be another's by now.

@@ -11,6 +11,7 @@ use crate::file_names::FileNames;
 use crate::moment::{Moment, Part, Wanted, Watch};
 use crate::roster::Member;
 use crate::stacks::Namer;
+use crate::stacks::mixed::{Mixed, mixed_stack};
 use crate::thread_table::ThreadTable;
 use crate::{Control, End, Mode, Options};
 
@@ -189,7 +190,7 @@ impl<'a> Look<'a> {
         // It stands for the slots that were missed before it too.
         let weight = interval.saturating_mul(slot.skipped + 1).min(MAX_WEIGHT.max(interval));
         let at = interval.saturating_mul(slot.number + 1).saturating_sub(weight);
-        let Watch { roster, moment, codes, memory, python, target, .. } = &mut *self.watch;
+        let Watch { roster, moment, codes, memory, python, target, native, .. } = &mut *self.watch;
         let (memory, layout) = (&*memory, &python.layout);
         let naming = self.options.naming();
         let mut namer = Namer { codes, files: out.files, memory, layout, tables: out.tables, naming };
@@ -232,7 +233,18 @@ impl<'a> Look<'a> {
             let moving = parts.iter().any(|&part| moment.parts[part].moving);
             let seen = self.threads.entry(&member, target.pid, labels, namer.tables);
             let (root, thread) = (seen.label, seen.id);
-            let stack = match seen.path.push(root, frames, &mut namer) {
+            let merged = native.as_mut().map(|native| {
+                let stack = moment.natives.iter().find(|stack| Some(stack.tid) == member.tid);
+                mixed_stack(native, moment, stack, root, frames.clone(), &mut namer)
+            });
+            let stack = match merged {
+                Some(Mixed::Stack(stack)) => Ok(stack),
+                other => {
+                    add(&self.control.unmerged, usize::from(other.is_some()));
+                    seen.path.push(root, frames, &mut namer)
+                }
+            };
+            let stack = match stack {
                 Ok(stack) if moving => with_moving(namer.tables, stack.or(root)),
                 Ok(Some(stack)) => stack,
                 // It runs no Python.

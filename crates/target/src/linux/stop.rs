@@ -170,14 +170,17 @@ impl Stopper {
         let at = self.held.iter().position(|held| held.tid == tid)?;
         let deadline = Instant::now() + within;
         while self.held[at].report == Report::None {
-            self.held[at].report = self.report(tid);
-            let left = deadline.saturating_duration_since(Instant::now());
-            if self.held[at].report == Report::None {
-                if left.is_zero() {
-                    return None;
-                }
-                signals::await_child_signal(&self.signals, left.min(pending::LOOK_AGAIN));
+            let (report, now) = (self.report(tid), Instant::now());
+            if report != Report::None {
+                // Until now it waited for a CPU, and not for us.
+                (self.held[at].report, self.held[at].since) = (report, now);
+                break;
             }
+            let left = deadline.saturating_duration_since(now);
+            if left.is_zero() {
+                return None;
+            }
+            signals::await_child_signal(&self.signals, left.min(pending::LOOK_AGAIN));
         }
         registers::registers(tid)
     }

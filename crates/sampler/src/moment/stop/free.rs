@@ -1,15 +1,30 @@
-//! Threads that run without a GIL: only its own thread moves a stack, so each is a moment of its own.
+//! Threads one after the other: only its own thread moves a stack, so each is a moment of its own. So it is without a GIL, and
+//! where native stacks are wanted too: those move whoever holds the GIL.
 
+use std::time::Duration;
+
+use py_spy_native::Registers;
 use py_spy_python::Unreadable;
 
+use super::copy::{MAX_GIL_WORDS, gil_words};
 use super::still::Still;
 use super::{Look, Wanted, Watch};
+use crate::moment::NativeStack;
 
 /// Looks at a thread without a GIL that began to run meanwhile, or was just linking a frame.
 const MAX_FREE_TRIES: u32 = 8;
 
+/// A thread off its CPU is waited for so long until it tells its registers. On a busy machine it takes that time until it
+/// has one.
+const TELLS_REGISTERS_WITHIN: Duration = Duration::from_millis(20);
+
 impl Watch {
-    /// The stacks of the threads that run without a GIL, one after the other.
+    /// True when a member's stack is a moment of its own.
+    fn is_alone(&self, member: usize) -> bool {
+        self.native.is_some() || self.roster.gil_of(member).is_none()
+    }
+
+    /// The stacks of those threads, one after the other.
     pub(super) fn take_free(&mut self, wanted: Wanted<'_>) -> Result<Look, Unreadable> {
         let mut tids = std::mem::take(&mut self.tids);
         tids.clear();
@@ -22,6 +37,7 @@ impl Watch {
                 tids.sort_unstable();
                 tids.dedup();
             }
+            Wanted::Holder if self.native.is_some() => self.add_holders(&mut tids)?,
             // There is nothing to hold.
             Wanted::Holder => {}
         }
@@ -30,14 +46,30 @@ impl Watch {
             _ => self.take_one(tid, matches!(wanted, Wanted::Threads(_))),
         });
         self.tids = tids;
+        if wanted == Wanted::Holder {
+            self.moment.parts.retain(|part| part.holds_gil);
+        }
         look
+    }
+
+    /// The threads that hold a GIL just now; whether they still do shows when they stand still.
+    fn add_holders(&mut self, tids: &mut Vec<u32>) -> Result<(), Unreadable> {
+        for gil in self.roster.gils.iter().flatten() {
+            let (tail, words) = gil_words(*gil);
+            let mut bytes = [0; MAX_GIL_WORDS];
+            self.window.refill(&self.memory, tail, &mut bytes[..tail.1])?;
+            let (named, locked) = words(&bytes[..tail.1]);
+            let member = self.roster.at(named).filter(|_| locked);
+            tids.extend(member.and_then(|member| self.roster.members[member].tid));
+        }
+        Ok(())
     }
 
     /// The stack of one thread. `runs` when it was seen just now that it does.
     fn take_one(&mut self, tid: u32, runs: bool) -> Result<Look, Unreadable> {
         let (mark, mut careful) = (self.moment.mark(), self.careful > 0);
         for tries in 1..=MAX_FREE_TRIES {
-            if self.roster.of_thread(tid).iter().all(|&member| self.roster.gil_of(member).is_some()) {
+            if !self.roster.of_thread(tid).iter().any(|&member| self.is_alone(member)) {
                 return Ok(Look::True);
             }
             self.moment.rewind(mark);
@@ -49,9 +81,15 @@ impl Watch {
                 Err(_) => return Ok(Look::True),
             };
             let look = self.look_at_one(tid, still, tries == MAX_FREE_TRIES, careful);
+            let copied = matches!(look, Ok(Look::True)) && self.copy_native(tid, still);
             self.stopper.release();
             match look? {
-                Look::True if careful || self.codes_are_known(mark[1], self.epoch) => return Ok(Look::True),
+                Look::True if careful || self.codes_are_known(mark[1], self.epoch) => {
+                    if copied {
+                        self.follow_native(tid);
+                    }
+                    return Ok(Look::True);
+                }
                 Look::True => careful = true,
                 _ => self.let_run(),
             }
@@ -65,16 +103,30 @@ impl Watch {
     /// The stack of one thread that is kept still. With `last` one that ends early is taken for whole.
     fn look_at_one(&mut self, tid: u32, still: Still, last: bool, careful: bool) -> Result<Look, Unreadable> {
         self.looks += 1;
-        self.window.refill(&self.memory, (0, 0), &mut [])?;
+        // Under a GIL this also tells whether it is the thread's.
+        let gil = self.roster.of_thread(tid).iter().find_map(|&member| self.roster.gil_of(member));
+        let mut bytes = [0; MAX_GIL_WORDS];
+        let holder = match gil.map(gil_words) {
+            Some((tail, words)) => {
+                self.window.refill(&self.memory, tail, &mut bytes[..tail.1])?;
+                let (named, locked) = words(&bytes[..tail.1]);
+                locked.then_some(named)
+            }
+            None => {
+                self.window.refill(&self.memory, (0, 0), &mut [])?;
+                None
+            }
+        };
         self.refresh_roster()?;
+        let holder = holder.and_then(|named| self.roster.at(named));
         self.choose(Wanted::Threads(&[tid]), |_| false);
         self.epoch = self.code_epoch();
         let first = self.moment.frames.len();
         let mut whole = true;
         for index in 0..self.wanted.len() {
             let member = self.wanted[index];
-            if self.roster.gil_of(member).is_none() {
-                whole &= self.walk_one(member, false, last || !matches!(still, Still::Held(_)));
+            if self.is_alone(member) {
+                whole &= self.walk_one(member, holder == Some(member), last || !matches!(still, Still::Held(_)));
             }
         }
         whole &= !careful || self.learn_codes(first, self.epoch).is_ok();
@@ -84,5 +136,31 @@ impl Watch {
             Still::Held(_) => Look::Cut,
             Still::Asleep(..) | Still::Nobody => Look::Moved,
         })
+    }
+
+    /// Copies the native stack of a thread that is kept still. False when it is not wanted, or can not be had.
+    fn copy_native(&mut self, tid: u32, still: Still) -> bool {
+        let Some(native) = &mut self.native else { return false };
+        let registers = match still {
+            Still::Held(_) => self.stopper.registers(tid, TELLS_REGISTERS_WITHIN).map(Registers::all),
+            // Whether it slept all the time was seen before; if it wakes now its stack has other frames than those of Python.
+            Still::Asleep(..) => {
+                self.tasks.pointers(tid).map(|(stack, instruction)| Registers::asleep(instruction, stack))
+            }
+            Still::Nobody => None,
+        };
+        if let Some(registers) = registers {
+            native.copy(&self.memory, tid, registers);
+        }
+        registers.is_some() && !matches!(still, Still::Asleep(_, before) if self.tasks.slices(tid) != before)
+    }
+
+    /// Follows the stack that was copied.
+    fn follow_native(&mut self, tid: u32) {
+        let Some(native) = &mut self.native else { return };
+        let first = self.moment.addresses.len();
+        let whole = native.follow(&self.memory, &self.target, tid, &mut self.moment.addresses);
+        let end = self.moment.addresses.len();
+        self.moment.natives.push(NativeStack { tid, first, end, whole });
     }
 }

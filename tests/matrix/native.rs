@@ -1,0 +1,78 @@
+//! `--native`: Python that C has called, and the C between.
+
+use py_spy_test_programs::Interpreter;
+use serde_json::Value;
+
+use crate::common::{Running, good, program, python, run, stderr};
+
+/// The Python functions of the program, root first.
+const PYTHON: [&str; 3] = ["<module>", "sort", "key"];
+
+/// Why an interpreter's native frames can not be had.
+fn missing(interpreter: &Interpreter) -> Option<&'static str> {
+    let is = |kind: &str| interpreter.kinds.contains(&kind);
+    if is("JIT on") && interpreter.series() == (3, 14) {
+        Some("the JIT's code has neither unwind tables nor frame pointers")
+    } else if is("stripped") && interpreter.series() >= (3, 14) {
+        Some("the parts of the interpreter's loop have no names")
+    } else {
+        None
+    }
+}
+
+/// True for a frame of Python code, by its label or file.
+fn is_python(place: &str) -> bool {
+    place.contains(".py")
+}
+
+/// Looks at the program in both ways. False when only its Python frames can be known here.
+pub(crate) fn one(interpreter: &Interpreter) -> bool {
+    let name = format!("{interpreter} sorting.py");
+    let mut running = Running::start(&name, python(interpreter).arg(program("sorting")));
+    assert_eq!(running.line(), "ready", "{name}");
+    let pid = running.id_text();
+    let missing = missing(interpreter);
+
+    let output = run(&["record", "--native", "-d", "400ms", "-f", "raw", "-o", "-", "--pid", &pid]);
+    let raw = good(&name, &output);
+    let stacks: Vec<Vec<&str>> = raw
+        .lines()
+        .map(|line| line.rsplit_once(' ').expect("a count").0.split(';').collect::<Vec<_>>())
+        .filter(|stack: &Vec<&str>| stack.iter().any(|frame| frame.starts_with("key (")))
+        .collect();
+    assert!(!stacks.is_empty(), "{name}: {raw}");
+    // On a busy machine a thread may not get a CPU in time, to say where it is.
+    let whole = stacks.iter().filter(|stack| in_order(&name, stack)).count();
+    let said = stderr(&output).contains("without their native frames");
+    assert_eq!(said, whole < stacks.len(), "{name}: {}", stderr(&output));
+    // What the JIT has compiled differs from time to time.
+    let is_so = if interpreter.kinds.contains(&"JIT on") { None } else { Some(missing.is_none()) };
+    assert!(is_so.is_none_or(|is_so| is_so == (whole > 0)), "{name}: {stacks:?}");
+
+    let output = run(&["dump", "--native", "--json", "--pid", &pid]);
+    let threads: Value = serde_json::from_str(good(&name, &output)).expect("JSON");
+    let thread = threads.as_array().expect("a list").iter().find(|thread| thread["active"] == true);
+    let frames = thread.expect("a busy thread")["frames"].as_array().expect("a list");
+    let text = |frame: &Value, key: &str| frame[key].as_str().expect("a text").to_owned();
+    let labels: Vec<String> =
+        frames.iter().rev().map(|frame| format!("{} ({})", text(frame, "name"), text(frame, "filename"))).collect();
+    let whole = in_order(&name, &labels.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(missing.is_none() || !whole || is_so.is_none(), "{name}: {labels:?}");
+    running.is_unharmed();
+    if let Some(why) = missing {
+        eprintln!("{name}: only the Python frames are known: {why}");
+    }
+    missing.is_none()
+}
+
+/// The Python functions are there in their order. True with the native frames: the sort is between them then.
+fn in_order(name: &str, stack: &[&str]) -> bool {
+    let python: Vec<usize> = (0..stack.len()).filter(|&at| is_python(stack[at])).collect();
+    let functions: Vec<&str> = python.iter().map(|&at| stack[at].split(" (").next().unwrap_or_default()).collect();
+    assert_eq!(functions, PYTHON, "{name}: {stack:?}");
+    if stack.len() == PYTHON.len() {
+        return false;
+    }
+    assert!(python[2] > python[1] + 1, "{name}: nothing sorts: {stack:?}");
+    true
+}
