@@ -3,7 +3,7 @@
 //! What passed is said in lines of the form `tested: INTERPRETER | WAY | live`: docs/support.md has a table of them, which
 //! `cargo xtask support` makes.
 
-#![allow(missing_docs, clippy::print_stdout)]
+#![allow(missing_docs, clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "../common/mod.rs"]
 mod common;

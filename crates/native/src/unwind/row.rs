@@ -58,7 +58,7 @@ impl Row {
                 RegisterRule::Expression(expression) => Saved::AtExpression(code(expression)?),
                 RegisterRule::ValExpression(expression) => Saved::IsExpression(code(expression)?),
                 RegisterRule::Constant(value) => Saved::Constant(*value),
-                _ => return None,
+                RegisterRule::Architectural => return None,
             };
             saved.push((register.0, rule));
         }

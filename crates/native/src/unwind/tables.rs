@@ -42,7 +42,7 @@ impl Tables {
         let mut parts: Vec<Part> = Vec::new();
         for module in py_spy_address_space::modules(mappings) {
             let of_file = || module.mappings.iter().filter(|mapping| mapping.file.1 != 0);
-            let (Some(first), Some(last)) = (of_file().next(), of_file().last()) else { continue };
+            let (Some(first), Some(last)) = (of_file().next(), of_file().next_back()) else { continue };
             // Whoever maps only the code of a file has no tables there.
             if first.offset == 0 {
                 let range = first.range.start..last.range.end;

@@ -105,20 +105,12 @@ impl Watch {
         self.looks += 1;
         // Under a GIL this also tells whether it is the thread's.
         let gil = self.roster.of_thread(tid).iter().find_map(|&member| self.roster.gil_of(member));
-        let mut bytes = [0; MAX_GIL_WORDS];
-        let holder = match gil.map(gil_words) {
-            Some((tail, words)) => {
-                self.window.refill(&self.memory, tail, &mut bytes[..tail.1])?;
-                let (named, locked) = words(&bytes[..tail.1]);
-                locked.then_some(named)
-            }
-            None => {
-                self.window.refill(&self.memory, (0, 0), &mut [])?;
-                None
-            }
-        };
+        let (tail, words) = gil.map(gil_words).unzip();
+        let (tail, mut bytes) = (tail.unwrap_or((0, 0)), [0; MAX_GIL_WORDS]);
+        self.window.refill(&self.memory, tail, &mut bytes[..tail.1])?;
         self.refresh_roster()?;
-        let holder = holder.and_then(|named| self.roster.at(named));
+        let (named, locked) = words.map_or((0, false), |words| words(&bytes[..tail.1]));
+        let holder = self.roster.at(named).filter(|_| locked);
         self.choose(Wanted::Threads(&[tid]), |_| false);
         self.epoch = self.code_epoch();
         let first = self.moment.frames.len();
