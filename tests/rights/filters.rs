@@ -58,9 +58,14 @@ impl Filter {
     }
 }
 
+/// A system call of x86-64.
+const READ: &[&str] = &["0"];
+
 fn busy(interpreter: &Interpreter) -> Running {
     let mut target = Running::start(&interpreter.to_string(), python(interpreter).args(["-c", BUSY]));
     assert_eq!(target.line(), "1", "{interpreter}");
+    // Then its state is the same whoever looks.
+    target.wait_for_call(target.id(), READ);
     target
 }
 
@@ -89,7 +94,7 @@ fn what_is_forbidden_is_done_in_another_way() {
             let free = py_spy(&["dump", "--json", "--pid", &pid]).output().expect("it starts");
             let filtered = filter.py_spy(&["dump", "--json", "--pid", &pid]).output().expect("it starts");
             assert_eq!(outline(good(&name, &filtered)), outline(good(&name, &free)), "{name}");
-            let record = ["record", "-d", "0.3", "-f", "raw", "-o", "-", "--pid", &pid];
+            let record = ["record", "-d", "1", "-f", "raw", "-o", "-", "--pid", &pid];
             let recorded = filter.py_spy(&record).output().expect("it starts");
             assert!(good(&name, &recorded).contains(";busy ("), "{name}: {recorded:?}");
             for text in [both(&filtered), both(&recorded)] {
