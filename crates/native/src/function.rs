@@ -66,12 +66,22 @@ const STARTS: [&str; 7] = [
 
 /// What compilers and linkers add to the name of a function when they take it apart or make another of it, and where a
 /// version of a library begins.
-const ADDED: [&str; 8] = [".cold", ".constprop.", ".isra.", ".llvm.", ".localalias", ".lto_priv.", ".part.", "@"];
+const ADDED: [&str; 9] =
+    [" [clone", ".cold", ".constprop.", ".isra.", ".llvm.", ".localalias", ".lto_priv.", ".part.", "@"];
 
-/// A name without what a compiler has added to it.
+/// A name without what a compiler has added to it, and without parameters (C++).
 pub fn plain(name: &str) -> &str {
     let end = ADDED.iter().filter_map(|added| name.find(added)).filter(|&at| at > 0).min();
-    &name[..end.unwrap_or(name.len())]
+    let name = &name[..end.unwrap_or(name.len())];
+    let Some(inside) = name.strip_suffix(" const").unwrap_or(name).strip_suffix(')') else { return name };
+    // The parenthesis that belongs to the last one: there may be others between (function pointers).
+    let mut depth = 1;
+    let open = inside.rfind(|c: char| {
+        depth += i32::from(c == ')') - i32::from(c == '(');
+        depth == 0
+    });
+    let plain = name[..open.unwrap_or(0)].trim_end();
+    if plain.is_empty() { name } else { plain }
 }
 
 /// True for the interpreter's loop, whose frames are those of Python.
@@ -106,6 +116,9 @@ mod tests {
         assert!(!is_loop("_PyEval_EvalFrame") && !is_loop("list_sort") && !is_loop(""));
         assert_eq!(plain("list_sort_impl.isra.0.lto_priv.0"), "list_sort_impl");
         assert_eq!((plain("a.b"), plain(".cold"), plain("@")), ("a.b", ".cold", "@"));
+        assert_eq!(plain("void f<g(int)>(double*, void (*)(int)) [clone .isra.0]"), "void f<g(int)>");
+        assert_eq!(plain("A::operator()(int) const"), "A::operator()");
+        assert_eq!((plain("(x)"), plain(")"), plain("SRE(match)")), ("(x)", ")", "SRE"));
     }
 
     #[test]
