@@ -10,6 +10,7 @@ mod cpus;
 mod figures;
 mod lab;
 mod limits;
+mod native;
 mod one_cpu;
 mod options;
 mod peers;
@@ -37,10 +38,11 @@ pub(crate) use table::Table;
 type Section = fn(&Lab) -> Result<String>;
 
 /// All sections in the order of the page, by the names that `--only` takes.
-const SECTIONS: [(&str, Section); 8] = [
+const SECTIONS: [(&str, Section); 9] = [
     ("limits", limits::section),
     ("rates", rates::section),
     ("cpu", cpu::section),
+    ("native", native::section),
     ("cost", cost::section),
     ("threads", threads::section),
     ("one-cpu", one_cpu::section),

@@ -5,9 +5,11 @@
 
 mod before;
 mod code_check;
+mod effort;
 mod nonblocking;
 mod rest;
 mod roots;
+mod stacks;
 mod stop;
 
 use std::time::{Duration, Instant};
@@ -22,7 +24,9 @@ use crate::native::Native;
 use crate::roster::Roster;
 use crate::{Mode, Options};
 use before::Before;
+pub use effort::Effort;
 use roots::Roots;
+pub(crate) use stacks::{Moment, NativeStack, Part};
 
 /// From this interval down a thread that is stopped again and again is stayed attached to in between. What happens to it
 /// then is noticed at once, for the waits are as short.
@@ -44,90 +48,6 @@ pub(crate) enum Wanted<'a> {
     Threads(&'a [u32]),
     /// The one that holds the GIL.
     Holder,
-}
-
-/// One thread state's frames in a [`Moment`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Part {
-    /// Index into [`Roster::members`].
-    pub(crate) member: usize,
-    /// The frames, innermost first, as a range of [`Moment::frames`].
-    pub(crate) first: usize,
-    pub(crate) end: usize,
-    /// It holds its GIL.
-    pub(crate) holds_gil: bool,
-    /// Frames inside of the first one were moving and are not known.
-    pub(crate) moving: bool,
-    /// From here to the end it was the whole stack in the first copy of this refill of the window; `None` if it was not.
-    walked: Option<usize>,
-    refill: u32,
-    /// So many of the outermost frames were the same, and their code objects checked, in the moment before.
-    stood: usize,
-    /// [`Watch::code_epoch`] when the code objects of the others were checked.
-    epoch: u64,
-}
-
-/// One thread's native frames in a [`Moment`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct NativeStack {
-    pub(crate) tid: u32,
-    /// The frames, innermost first, as a range of [`Moment::addresses`].
-    pub(crate) first: usize,
-    pub(crate) end: usize,
-    /// They reach the thread's start.
-    pub(crate) whole: bool,
-}
-
-/// Stacks that stood at one moment.
-#[derive(Debug, Default)]
-pub(crate) struct Moment {
-    pub(crate) frames: Vec<RawFrame>,
-    pub(crate) parts: Vec<Part>,
-    /// Members whose thread state is no longer theirs: they have no frames.
-    pub(crate) gone: Vec<usize>,
-    /// Addresses of native frames, where those are wanted.
-    pub(crate) addresses: Vec<Addr>,
-    /// The threads that have some.
-    pub(crate) natives: Vec<NativeStack>,
-    /// Thread states whose frames could not be read truly.
-    pub(crate) dropped: usize,
-    /// [`Roster::version`] when the first part was made, and whether another part was made at another one: what the parts
-    /// say of members is not to be trusted then.
-    roster: u64,
-    mixed: bool,
-}
-
-/// What it took to get the moments so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Effort {
-    /// Moments asked for.
-    pub moments: u64,
-    /// Times that a thread was stopped.
-    pub stops: u64,
-    /// Times that a look was given up and begun again.
-    pub retries: u64,
-    /// `process_vm_readv` calls.
-    pub reads: u64,
-    /// Those of them that were made for the moments; the others find names of threads and code objects.
-    pub moment_reads: u64,
-    /// Bytes read.
-    pub bytes: u64,
-}
-
-impl std::ops::Add for Effort {
-    type Output = Effort;
-
-    fn add(self, other: Effort) -> Effort {
-        let Effort { moments, stops, retries, reads, moment_reads, bytes } = other;
-        Effort {
-            moments: self.moments + moments,
-            stops: self.stops + stops,
-            retries: self.retries + retries,
-            reads: self.reads + reads,
-            moment_reads: self.moment_reads + moment_reads,
-            bytes: self.bytes + bytes,
-        }
-    }
 }
 
 /// Everything that is needed to look at one CPython of a process.
@@ -182,44 +102,6 @@ pub(crate) struct Watch {
     scratch: Vec<RawFrame>,
     runs: Runs,
     holders: Vec<usize>,
-}
-
-impl Moment {
-    fn clear(&mut self) {
-        self.frames.clear();
-        self.parts.clear();
-        self.gone.clear();
-        self.addresses.clear();
-        self.natives.clear();
-        self.dropped = 0;
-        self.mixed = false;
-    }
-
-    /// How far it has been filled.
-    fn mark(&self) -> [usize; 6] {
-        let native = [self.addresses.len(), self.natives.len()];
-        [self.frames.len(), self.parts.len(), self.gone.len(), self.dropped, native[0], native[1]]
-    }
-
-    /// Forgets what was put in since.
-    fn rewind(&mut self, [frames, parts, gone, dropped, addresses, natives]: [usize; 6]) {
-        self.frames.truncate(frames);
-        self.parts.truncate(parts);
-        self.gone.truncate(gone);
-        self.addresses.truncate(addresses);
-        self.natives.truncate(natives);
-        self.dropped = dropped;
-    }
-
-    /// Puts a part in that was made when the roster was this one.
-    fn push(&mut self, part: Part, roster: u64) {
-        if self.parts.is_empty() {
-            self.roster = roster;
-            self.mixed = false;
-        }
-        self.mixed |= self.roster != roster;
-        self.parts.push(part);
-    }
 }
 
 impl Watch {

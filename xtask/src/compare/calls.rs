@@ -58,7 +58,7 @@ fn count(lab: &Lab, peer: &dyn Peer, subject: &Subject) -> Result<Counts> {
     wrapper.push(path.clone().into());
     let place = Place { wrapper, ..Place::default() };
     let sleepers = subject.shape.sleepers > 0;
-    run(lab, peer, subject.id(), Ask { rate: 100, seconds }, sleepers, &place)?;
+    run(lab, peer, subject.id(), Ask::python(100, seconds), sleepers, &place)?;
     let counts = counts(&path, subject.id()).with_context(|| format!("{}: no stop was seen", peer.name()));
     std::fs::remove_file(&path).ok();
     counts

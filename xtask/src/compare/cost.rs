@@ -24,7 +24,7 @@ pub(crate) fn section(lab: &Lab) -> Result<String> {
             for _ in 0..lab.rounds(3) {
                 for (at, rate) in RATES.into_iter().enumerate() {
                     for (peer, slowed) in group.peers.iter().zip(&mut found) {
-                        if let Some(run) = tried(measure(lab, *peer, &subject, Ask { rate, seconds: 1 })) {
+                        if let Some(run) = tried(measure(lab, *peer, &subject, Ask::python(rate, 1))) {
                             slowed[at].add(run.slowed);
                         }
                     }

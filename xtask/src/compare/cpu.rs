@@ -24,9 +24,9 @@ pub(crate) struct Steady {
 }
 
 /// Runs a profiler for a second and for some more: what it does at its start and end is in both.
-pub(crate) fn steady(lab: &Lab, peer: &dyn Peer, subject: &Subject, (rate, seconds): (u32, u32)) -> Option<Steady> {
-    let short = tried(measure(lab, peer, subject, Ask { rate, seconds: 1 }))?;
-    let long = tried(measure(lab, peer, subject, Ask { rate, seconds }))?;
+pub(crate) fn steady(lab: &Lab, peer: &dyn Peer, subject: &Subject, ask: Ask) -> Option<Steady> {
+    let short = tried(measure(lab, peer, subject, Ask { seconds: 1, ..ask }))?;
+    let long = tried(measure(lab, peer, subject, ask))?;
     let cpu = long.cpu - short.cpu;
     Some(Steady {
         share: cpu / (long.seconds - short.seconds),
@@ -50,7 +50,7 @@ pub(crate) fn section(lab: &Lab) -> Result<String> {
         let mut found = vec![<[Figures; 3]>::default(); group.peers.len()];
         for _ in 0..lab.rounds(3) {
             for (peer, [sample, rates, slowed]) in group.peers.iter().zip(&mut found) {
-                if let Some(run) = steady(lab, *peer, &subject, (RATE, 2)) {
+                if let Some(run) = steady(lab, *peer, &subject, Ask::python(RATE, 2)) {
                     sample.add(run.sample * 1e6);
                     rates.add(run.rate);
                     slowed.add(run.slowed);

@@ -101,9 +101,7 @@ impl Lab {
         let shape = Shape { depth: 10, sleepers: 0, busy: true };
         peer.may_see(interpreter)
             && Subject::start(self, interpreter, shape)
-                .and_then(|subject| {
-                    run(self, peer, subject.id(), Ask { rate: 100, seconds: 1 }, false, &Place::default())
-                })
+                .and_then(|subject| run(self, peer, subject.id(), Ask::python(100, 1), false, &Place::default()))
                 .is_ok_and(|run| run.harvest.samples > 5)
     }
 

@@ -8,7 +8,7 @@ use super::run::{Ask, Place, measure_at, tried};
 use super::subject::{Shape, Subject};
 use super::table::Table;
 
-const ASK: Ask = Ask { rate: 1000, seconds: 3 };
+const ASK: Ask = Ask::python(1000, 3);
 
 /// The section's table.
 pub(crate) fn section(lab: &Lab) -> Result<String> {

@@ -54,6 +54,11 @@ pub(crate) trait Peer {
     /// It stops the program to look.
     fn stops(&self) -> bool;
 
+    /// It can show native frames where they belong, between those of Python.
+    fn has_native(&self) -> bool {
+        false
+    }
+
     /// It is the one of this repository.
     fn is_ours(&self) -> bool {
         false

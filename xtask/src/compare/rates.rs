@@ -12,7 +12,7 @@ use super::table::Table;
 pub(crate) fn section(lab: &Lab) -> Result<String> {
     let columns = ["way", "profiler", "Python", "depth", "samples a second", "ours to it", "program slowed by, %"];
     let mut table = Table::new(3, &columns);
-    let ask = Ask { rate: HIGHEST, seconds: if lab.options.quick { 1 } else { 2 } };
+    let ask = Ask::python(HIGHEST, if lab.options.quick { 1 } else { 2 });
     let depths = if lab.options.quick { &[100][..] } else { &[10, 100][..] };
     for (way, stops) in [("not stopping", false), ("exact", true)] {
         for group in lab.groups(true) {

@@ -35,6 +35,15 @@ pub(crate) struct Ask {
     /// Samples a second.
     pub(crate) rate: u32,
     pub(crate) seconds: u32,
+    /// Native frames too.
+    pub(crate) native: bool,
+}
+
+impl Ask {
+    /// For Python frames.
+    pub(crate) const fn python(rate: u32, seconds: u32) -> Ask {
+        Ask { rate, seconds, native: false }
+    }
 }
 
 /// What a run of a profiler gave.

@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::cpu::steady;
 use super::figures::Figures;
 use super::lab::Lab;
+use super::run::Ask;
 use super::subject::{Shape, Subject};
 use super::table::Table;
 
@@ -31,7 +32,7 @@ pub(crate) fn section(lab: &Lab) -> Result<String> {
             let subject = Subject::start(lab, group.interpreter, shape)?;
             for _ in 0..lab.rounds(rounds) {
                 for (peer, [sample, rates, slowed, idle]) in group.peers.iter().zip(&mut found) {
-                    let Some(run) = steady(lab, *peer, &subject, (RATE, seconds)) else { continue };
+                    let Some(run) = steady(lab, *peer, &subject, Ask::python(RATE, seconds)) else { continue };
                     if busy {
                         sample.add(run.sample * 1e6);
                         rates.add(run.rate);

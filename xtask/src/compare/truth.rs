@@ -68,7 +68,7 @@ fn subjects(lab: &Lab) -> Vec<&'static Interpreter> {
 
 /// One run of a profiler.
 fn look(lab: &Lab, peer: &dyn Peer, program: &Program, (series, script): (&str, &str), total: &mut Total) {
-    match run(lab, peer, program.id(), Ask { rate: RATE, seconds: 1 }, false, &Place::default()) {
+    match run(lab, peer, program.id(), Ask::python(RATE, 1), false, &Place::default()) {
         Ok(run) if run.harvest.samples > 0 => total.add(series, program.rules(), &run),
         Ok(run) => {
             total.failed += run.harvest.failed;

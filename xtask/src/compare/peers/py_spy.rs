@@ -29,11 +29,16 @@ impl Peer for PySpy {
         self.nonblocking
     }
 
+    fn has_native(&self) -> bool {
+        !self.nonblocking
+    }
+
     fn command(&self, order: &Order) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["record", "--format", "raw", "--output"]).arg(&order.out);
         command.args(["--pid", &order.pid.to_string(), "--rate", &order.ask.rate.to_string()]);
         command.args(["--duration", &order.ask.seconds.to_string()]);
+        command.args(order.ask.native.then_some("--native"));
         command.args(self.nonblocking.then_some("--nonblocking"));
         command
     }

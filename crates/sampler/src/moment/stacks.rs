@@ -1,0 +1,93 @@
+//! What a moment is: stacks, and what is known of them.
+
+use py_spy_address_space::Addr;
+use py_spy_python::RawFrame;
+
+/// One thread state's frames in a [`Moment`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    /// Index into [`Roster::members`].
+    pub(crate) member: usize,
+    /// The frames, innermost first, as a range of [`Moment::frames`].
+    pub(crate) first: usize,
+    pub(crate) end: usize,
+    /// It holds its GIL.
+    pub(crate) holds_gil: bool,
+    /// Frames inside of the first one were moving and are not known.
+    pub(crate) moving: bool,
+    /// From here to the end it was the whole stack in the first copy of this refill of the window; `None` if it was not.
+    pub(super) walked: Option<usize>,
+    pub(super) refill: u32,
+    /// So many of the outermost frames were the same, and their code objects checked, in the moment before.
+    pub(super) stood: usize,
+    /// [`Watch::code_epoch`] when the code objects of the others were checked.
+    pub(super) epoch: u64,
+}
+
+/// One thread's native frames in a [`Moment`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NativeStack {
+    pub(crate) tid: u32,
+    /// The frames, innermost first, as a range of [`Moment::addresses`].
+    pub(crate) first: usize,
+    pub(crate) end: usize,
+    /// They reach the thread's start.
+    pub(crate) whole: bool,
+}
+
+/// Stacks that stood at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Moment {
+    pub(crate) frames: Vec<RawFrame>,
+    pub(crate) parts: Vec<Part>,
+    /// Members whose thread state is no longer theirs: they have no frames.
+    pub(crate) gone: Vec<usize>,
+    /// Addresses of native frames, where those are wanted.
+    pub(crate) addresses: Vec<Addr>,
+    /// The threads that have some.
+    pub(crate) natives: Vec<NativeStack>,
+    /// Thread states whose frames could not be read truly.
+    pub(crate) dropped: usize,
+    /// [`Roster::version`] when the first part was made, and whether another part was made at another one: what the parts
+    /// say of members is not to be trusted then.
+    pub(super) roster: u64,
+    pub(super) mixed: bool,
+}
+
+impl Moment {
+    pub(super) fn clear(&mut self) {
+        self.frames.clear();
+        self.parts.clear();
+        self.gone.clear();
+        self.addresses.clear();
+        self.natives.clear();
+        self.dropped = 0;
+        self.mixed = false;
+    }
+
+    /// How far it has been filled.
+    pub(super) fn mark(&self) -> [usize; 6] {
+        let native = [self.addresses.len(), self.natives.len()];
+        [self.frames.len(), self.parts.len(), self.gone.len(), self.dropped, native[0], native[1]]
+    }
+
+    /// Forgets what was put in since.
+    pub(super) fn rewind(&mut self, [frames, parts, gone, dropped, addresses, natives]: [usize; 6]) {
+        self.frames.truncate(frames);
+        self.parts.truncate(parts);
+        self.gone.truncate(gone);
+        self.addresses.truncate(addresses);
+        self.natives.truncate(natives);
+        self.dropped = dropped;
+    }
+
+    /// Puts a part in that was made when the roster was this one.
+    pub(super) fn push(&mut self, part: Part, roster: u64) {
+        if self.parts.is_empty() {
+            self.roster = roster;
+            self.mixed = false;
+        }
+        self.mixed |= self.roster != roster;
+        self.parts.push(part);
+    }
+}
