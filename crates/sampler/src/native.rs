@@ -27,6 +27,9 @@ const MARGIN: u64 = 64;
 /// After an address that is in no known file the process's files are looked at again, at most this often.
 const RELOOK: Duration = Duration::from_millis(200);
 
+/// The ends of so many threads' stacks are remembered: threads may come and go all day.
+const MAX_TOPS: usize = 1 << 14;
+
 /// Names are kept for so many addresses.
 const MAX_KNOWN: usize = 1 << 20;
 
@@ -126,6 +129,9 @@ impl Native {
         let (end, top) = self.unwinder.walk(&source, self.copy.registers, &self.copy, into);
         match end {
             End::Root => {
+                if self.tops.len() >= MAX_TOPS {
+                    self.tops.clear();
+                }
                 self.tops.insert(tid, top);
             }
             End::Cut(at) => {
