@@ -1,6 +1,7 @@
 //! Native stacks of one process: copied while a thread stands still, followed and named afterwards.
 
 mod loaded;
+mod perf_map;
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use py_spy_target::{Live, Target};
 use rustc_hash::FxHashMap;
 
 use loaded::Files;
+use perf_map::PerfMap;
 
 /// What a function may use below its stack pointer (System V ABI, 3.2.2).
 const RED_ZONE: u64 = 128;
@@ -33,6 +35,12 @@ const MAX_TOPS: usize = 1 << 14;
 /// Names are kept for so many addresses.
 const MAX_KNOWN: usize = 1 << 20;
 
+/// What stands in place of a file.
+const MADE: &str = "jit";
+
+/// How the names begin that Python gives to the code that it makes for a function (`Python/perf_trampoline.c`).
+const PYTHONS_OWN: &str = "py::";
+
 /// What is at an address.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
@@ -50,6 +58,7 @@ pub(crate) struct Known {
 #[derive(Debug)]
 pub(crate) struct Native {
     files: Files,
+    perf_map: PerfMap,
     unwinder: Unwinder,
     symbols: Symbols,
     known: FxHashMap<Addr, Known>,
@@ -95,6 +104,7 @@ impl Native {
         let mappings = target.mappings()?;
         Ok(Native {
             files: Files::of(target, &mappings),
+            perf_map: PerfMap::default(),
             unwinder: Unwinder::new(&mappings),
             symbols: Symbols::default(),
             known: FxHashMap::default(),
@@ -160,13 +170,29 @@ impl Native {
     }
 
     /// What is at an address of a frame.
-    pub(crate) fn known(&mut self, at: Addr, tables: &mut Tables) -> &Known {
+    pub(crate) fn known(&mut self, at: Addr, target: &Target, tables: &mut Tables) -> &Known {
         if self.known.len() >= MAX_KNOWN {
             self.known.clear();
         }
-        let Native { files, symbols, known, .. } = self;
-        known.entry(at).or_insert_with(|| name(files, symbols, at, tables))
+        let Native { files, perf_map, unwinder, symbols, known, .. } = self;
+        known.entry(at).or_insert_with(|| {
+            if unwinder.knows(at) {
+                return name(files, symbols, at, tables);
+            }
+            if perf_map.name(at).is_none() {
+                perf_map.refresh(target);
+            }
+            made(perf_map.name(at), at, tables)
+        })
     }
+}
+
+/// Code in no file. What Python makes for each of its functions (`-X perf`) says nothing that their own frames do not.
+fn made(name: Option<&str>, at: Addr, tables: &mut Tables) -> Known {
+    let text = name.map_or_else(|| format!("{at:#x}"), str::to_owned);
+    let (name, file) = (tables.string(&text), tables.string(MADE));
+    let frame = tables.frame(Frame::Python { name, file, short_file: file, line: 0 });
+    Known { is_loop: false, is_plumbing: text.starts_with(PYTHONS_OWN), is_first: false, frames: [frame].into() }
 }
 
 /// Names what is at an address.

@@ -147,7 +147,7 @@ impl Sampler {
     /// A part's frames with the native ones between them, innermost first; `None` when they are not wanted, or do not
     /// fit together.
     fn mixed_frames(&mut self, part: &Part, tables: &mut Tables) -> Option<Vec<FrameSnapshot>> {
-        let Watch { codes, memory, python, moment, native, roster, .. } = &mut self.watch;
+        let Watch { codes, memory, python, moment, native, roster, target, .. } = &mut self.watch;
         let tid = roster.members[part.member].tid?;
         let stack = moment.natives.iter().find(|stack| stack.tid == tid);
         // A thread that is in several interpreters has one native stack.
@@ -157,7 +157,7 @@ impl Sampler {
         let mut namer = Namer { codes, files: &mut self.files, memory, layout, tables, naming };
         let frames = moment.frames[part.first..part.end].iter().rev();
         let native = native.as_mut().filter(|_| alone)?;
-        let Mixed::Stack(Some(stack)) = mixed_stack(native, moment, stack, None, frames, &mut namer) else {
+        let Mixed::Stack(Some(stack)) = mixed_stack((native, target), moment, stack, None, frames, &mut namer) else {
             return None;
         };
         let mut ids = Vec::new();

@@ -3,6 +3,7 @@
 use py_spy_native::{Merged, merge};
 use py_spy_profile::{FrameId, StackId};
 use py_spy_python::RawFrame;
+use py_spy_target::Target;
 
 use super::Namer;
 use crate::moment::{Moment, NativeStack};
@@ -19,7 +20,7 @@ pub(crate) enum Mixed {
 
 /// One thread's frames, those of Python given root first, with the native ones between them.
 pub(crate) fn mixed_stack<'f>(
-    native: &mut Native,
+    (native, target): (&mut Native, &Target),
     moment: &Moment,
     stack: Option<&NativeStack>,
     root: Option<StackId>,
@@ -30,7 +31,7 @@ pub(crate) fn mixed_stack<'f>(
     let addresses = &moment.addresses[stack.first..stack.end];
     // Some C libraries can not be followed to where they begin a thread.
     let is_whole = stack.whole
-        || addresses.len().checked_sub(2).is_some_and(|at| native.known(addresses[at], namer.tables).is_first);
+        || addresses.len().checked_sub(2).is_some_and(|at| native.known(addresses[at], target, namer.tables).is_first);
     if !is_whole {
         return Mixed::Unmerged;
     }
@@ -42,7 +43,7 @@ pub(crate) fn mixed_stack<'f>(
         return Mixed::Stack(None);
     }
     let entries: Vec<bool> = python.iter().map(|frame| frame.entry).collect();
-    let loops: Vec<bool> = addresses.iter().map(|&at| native.known(at, namer.tables).is_loop).collect();
+    let loops: Vec<bool> = addresses.iter().map(|&at| native.known(at, target, namer.tables).is_loop).collect();
     let mut merged = Vec::new();
     if let Err(why) = merge(loops.into_iter(), &entries, &mut merged) {
         log::debug!("thread {}: {} loops, {} entries do not fit", stack.tid, why.loops, why.entries);
@@ -58,7 +59,7 @@ pub(crate) fn mixed_stack<'f>(
                 Err(()) => return Mixed::Unmerged,
             },
             Merged::Native(index) => {
-                let known = native.known(addresses[index], namer.tables);
+                let known = native.known(addresses[index], target, namer.tables);
                 if known.is_plumbing && !namer.naming.full_stack {
                     continue;
                 }

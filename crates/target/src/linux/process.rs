@@ -11,6 +11,8 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use py_spy_address_space::Mapping;
 
+use super::tasks::own_id;
+
 /// A process of this system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -77,6 +79,11 @@ impl Target {
     pub fn command(&self) -> Vec<String> {
         let line = std::fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
         words(&line)
+    }
+
+    /// Its id as it knows it itself: another one than ours if it is in a PID namespace of its own.
+    pub fn own_pid(&self) -> u32 {
+        own_id(Path::new("/proc"), self.pid).unwrap_or(self.pid)
     }
 
     /// Its memory map.

@@ -333,7 +333,7 @@ impl Task {
 }
 
 /// The id that a thread has in its own PID namespace: the last one of `NSpid` (`proc_pid_status(5)`).
-fn own_id(folder: &std::path::Path, tid: u32) -> Option<u32> {
+pub(super) fn own_id(folder: &std::path::Path, tid: u32) -> Option<u32> {
     let status = std::fs::read_to_string(folder.join(tid.to_string()).join("status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().last()?.parse().ok()
 }
