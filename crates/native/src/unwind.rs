@@ -1,5 +1,6 @@
 //! From registers and a stack to the addresses of all its frames.
 
+mod epilogue;
 mod expression;
 mod row;
 mod table;
@@ -98,7 +99,9 @@ impl Unwinder {
             let caller = match row {
                 Some(row) if row.is_root() => return (End::Root, top),
                 Some(row) => row.step(&registers, stack),
-                None => by_frame_pointer(&registers, stack),
+                None => {
+                    about_to_return(source, next, &registers, stack).or_else(|| by_frame_pointer(&registers, stack))
+                }
             };
             // Each caller's frame lies above; where the stack changes (a signal on a stack of its own, a coroutine) that
             // may be anywhere, but never where we were.
@@ -124,6 +127,15 @@ impl Unwinder {
         let Unwinder { tables, rows, context } = self;
         rows.entry(at).or_insert_with(|| tables.row(source, at, context)).as_ref()
     }
+}
+
+/// The caller of code that has nothing left to do but to return. It is read each time: where no table is, other code may be
+/// in the same place later.
+fn about_to_return(source: &dyn Source, next: Addr, registers: &Registers, stack: &dyn Stack) -> Option<Registers> {
+    let mut code = [0; epilogue::MAX_CODE];
+    // What is mapped may end behind it.
+    let length = [code.len(), 8].into_iter().find(|&length| source.memory().read(next, &mut code[..length]).is_ok())?;
+    epilogue::row(&code[..length])?.step(registers, stack)
 }
 
 /// The caller by the chain of frame pointers, as code keeps it that has no tables (PEP 831's builds, most JITs).

@@ -201,7 +201,7 @@ impl Numbers {
 }
 
 /// Walks of damaged tables and stacks.
-const DAMAGED: usize = 3000;
+const DAMAGED: usize = 1000;
 
 #[test]
 fn whatever_is_read_a_walk_ends() {

@@ -19,14 +19,14 @@ pub(super) struct Row {
 
 /// Where the frame begins: the "canonical frame address", mostly the caller's stack pointer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Frame {
+pub(super) enum Frame {
     Plus(u16, i64),
     Expression(Box<[u8]>),
 }
 
 /// Where a register of the caller is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Saved {
+pub(super) enum Saved {
     /// In memory, so far from the frame's beginning.
     At(i64),
     /// It is the frame's beginning, and so much.
@@ -63,6 +63,11 @@ impl Row {
             saved.push((register.0, rule));
         }
         Some(Row { frame, saved: saved.into(), is_signal })
+    }
+
+    /// Of code that no table is for.
+    pub(super) fn made(frame: Frame, saved: Box<[(u16, Saved)]>) -> Row {
+        Row { frame, saved, is_signal: false }
     }
 
     /// It has no caller: the tables say that its return address is nowhere (`_start`, `clone`).
