@@ -1,7 +1,7 @@
 """A second interpreter in a thread, busy like the main one: `interpreters.py own|shared [there]`.
 
 With `own` it has a GIL of its own where the version has such a thing. With `there` it is created by the thread that runs
-it, else by the main thread.
+it, else by the main thread. Both are in their endless functions when it says that it is ready.
 """
 
 import sys
@@ -20,13 +20,13 @@ def sub_leaf():
     pass
 
 def sub_busy():
+    os.write(WHERE, b"x")
     while True:
         sub_leaf()  #> sub_leaf
         sleep(0)
 
 import os
 from time import sleep
-os.write(WHERE, b"x")
 sub_busy()  #> sub_busy
 """
 
@@ -58,6 +58,7 @@ def leaf():
 
 
 def main():
+    ready()  #> *
     # In 3.9 to 3.11 nobody asks the other interpreter's threads for the lock: they must give it.
     while True:
         leaf()  #> leaf
@@ -74,5 +75,4 @@ if "there" in sys.argv:
 else:
     threading.Thread(target=root_here, args=(create(),), daemon=True).start()
 os.read(pipe[0], 1)
-ready()
 main()  #> main
