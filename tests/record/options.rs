@@ -47,6 +47,18 @@ fn any(stacks: &Stacks<'_>, what: impl Fn(&str) -> bool) -> bool {
 }
 
 #[test]
+fn without_a_lock_its_option_explains_itself() {
+    for interpreter in one_of_each_series() {
+        let target = counting(interpreter);
+        let words = ["record", "--gil", "-d", "0.5", "-f", "raw", "-o", "-", "--pid", &target.id_text()];
+        let output = run(&words);
+        let said = stderr(&output).contains("runs without a GIL: no thread holds one");
+        assert_eq!(said, interpreter.free_threaded, "{interpreter}: {}", stderr(&output));
+        assert_eq!(good(&interpreter.to_string(), &output).is_empty(), interpreter.free_threaded, "{interpreter}");
+    }
+}
+
+#[test]
 fn options_do_what_they_say() {
     let Lines { leaf, work, main } = lines();
     for interpreter in one_of_each_series() {

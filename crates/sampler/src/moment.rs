@@ -179,6 +179,11 @@ impl Watch {
         }
     }
 
+    /// True unless it is known that none of its interpreters has a GIL in force (a free-threaded build).
+    pub(crate) fn has_gil(&self) -> bool {
+        self.roster.gils.is_empty() || self.roster.gils.iter().any(Option::is_some)
+    }
+
     /// Gets the wanted stacks of one moment into [`Watch::moment`].
     ///
     /// # Errors

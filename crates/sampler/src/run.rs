@@ -70,6 +70,10 @@ impl Run<'_> {
     fn until_end(&mut self) -> End {
         py_spy_target::sleep_exactly();
         self.looks.iter_mut().for_each(|look| look.watch.prepare());
+        if self.options.gil_only && self.looks.iter().all(|look| !look.watch.has_gil()) {
+            let pid = self.looks[0].watch.target.pid;
+            log::warn!("process {pid} runs without a GIL: no thread holds one, so with --gil none is shown");
+        }
         let mut clock = Clock::since(self.options.began.unwrap_or_else(Instant::now), self.options.interval);
         let end = self.options.duration.map(|duration| clock.started() + duration);
         loop {
