@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::status::is_traced_by_us;
-use super::{Stopper, signals};
+use super::{Stopper, orders, signals};
 
 /// At the end late reports are waited for this long. On a busy machine it takes a thread some time to get a CPU; one that
 /// has ended and is not collected keeps its process from ending for its parent.
@@ -52,6 +52,11 @@ impl Stopper {
             let mut gone = self.let_go(tid, report);
             if !gone && doubt <= Instant::now() {
                 gone = !is_traced_by_us(tid);
+                if !gone {
+                    // An order that came in the middle of an exec may be lost. To one that has not been carried out yet this adds
+                    // nothing.
+                    let _ = orders::interrupt(tid);
+                }
                 self.pending[at].doubt = Instant::now() + STILL_OURS;
             }
             if gone {
