@@ -131,6 +131,27 @@ fn faults(pid: u32) -> Vec<String> {
     bad.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
+/// Waits until the first thread of a process has nothing to do but read, and another has run on for a while since: from
+/// then on that one has the GIL for itself. Its clock is read as the scheduler keeps it, in nanoseconds.
+pub(crate) fn wait_until_alone(name: &str, pid: u32, tid: u32) {
+    const READ: &str = "0";
+    /// More than it takes to wake up and to take the GIL.
+    const A_WHILE: u64 = 2_000_000;
+    let read = |tid: u32, file: &str| {
+        let path = format!("/proc/{pid}/task/{tid}/{file}");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {path}: {error}"));
+        text.split_whitespace().next().unwrap_or_default().to_owned()
+    };
+    let clock = || read(tid, "schedstat").parse::<u64>().expect("a number");
+    while read(pid, "syscall") != READ {
+        std::thread::yield_now();
+    }
+    let start = clock();
+    while clock() < start + A_WHILE {
+        std::thread::yield_now();
+    }
+}
+
 /// The process is there and nobody traces it or has stopped it.
 pub(crate) fn nobody_minds(pid: u32) -> bool {
     faults(pid).is_empty()

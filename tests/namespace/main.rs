@@ -59,6 +59,7 @@ impl Inner {
     #[track_caller]
     fn is_seen(&mut self, name: &str, interpreter: &Interpreter) {
         let pid = self.pid.to_string();
+        self.settles(name);
         for options in [&[][..], &["--nonblocking"]] {
             let output = run(&[&["dump", "--json", "--pid", &pid], options].concat());
             self.threads_are_known(name, good(name, &output), interpreter);
@@ -71,6 +72,15 @@ impl Inner {
             self.running.tell("\n");
             self.running.line();
         }
+    }
+
+    /// Waits until its worker has the GIL for itself.
+    #[track_caller]
+    fn settles(&self, name: &str) {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).expect("it lives").flatten();
+        let ids = tasks.filter_map(|task| task.file_name().to_str()?.parse::<u32>().ok());
+        let worker = ids.filter(|&id| id != self.pid).next_back().expect("its worker");
+        common::wait_until_alone(name, self.pid, worker);
     }
 
     /// It is among the processes that can be seen.

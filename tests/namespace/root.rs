@@ -70,6 +70,7 @@ fn programs_in_a_root_of_their_own_are_seen_from_outside() {
         inner.is_seen(&name, interpreter);
         if let Some(words) = by_paths {
             let pid = inner.pid.to_string();
+            inner.settles(&name);
             let mut command = behind(&words, &py_spy(&["dump", "--json", "--pid", &pid]));
             let output = command.env("RUST_LOG", "info").output().expect("it starts");
             inner.threads_are_known(&name, good(&name, &output), interpreter);
