@@ -13,7 +13,7 @@ pub(crate) mod terminal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-pub(crate) use running::{Running, is_running, nobody_minds};
+pub(crate) use running::{Running, is_running, nobody_minds, wait_until_alone};
 
 use py_spy_test_programs::{Interpreter, one_of_each_series};
 

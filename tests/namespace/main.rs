@@ -79,7 +79,7 @@ impl Inner {
     fn settles(&self, name: &str) {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).expect("it lives").flatten();
         let ids = tasks.filter_map(|task| task.file_name().to_str()?.parse::<u32>().ok());
-        let worker = ids.filter(|&id| id != self.pid).next_back().expect("its worker");
+        let worker = ids.filter(|&id| id != self.pid).last().expect("its worker");
         common::wait_until_alone(name, self.pid, worker);
     }
 

@@ -38,10 +38,7 @@ fn a_program_that_is_linked_with_it() {
     let mut tested = 0;
     for parts in parts() {
         let Some(archive) = &parts.archive else { continue };
-        let minor = parts.version.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or(0);
-        // Before 3.10 it has no section of its own: then nothing is left by which it could be known.
-        let ways: &[&str] = if (10..).contains(&minor) { &["-rdynamic", "-O1", "-s"] } else { &["-rdynamic", "-O1"] };
-        for way in ways {
+        for way in ["-rdynamic", "-O1", "-s"] {
             let name = format!("a server that is linked with CPython {} ({way})", parts.version);
             let program = folder.path().join("server");
             let mut switches: Vec<OsString> = vec!["-DLINKED".into(), way.into(), archive.into()];

@@ -1,6 +1,8 @@
 //! Finding CPython in a process.
 
 mod head;
+mod search;
+mod unnamed;
 
 use std::ops::Range;
 
@@ -10,15 +12,10 @@ use crate::interpreters::{interpreters, thread_state};
 use crate::layout::{self, Layout, Names, Unusable, Version};
 use crate::object::{self, Unreadable};
 use crate::stack::Reader;
+use search::search_cookie;
 
 /// The first bytes of `_Py_DebugOffsets`, with which `_PyRuntime` starts from 3.13 on.
 const COOKIE: &[u8; 8] = b"xdebugpy";
-
-/// No more of a binary's data than this is searched.
-const MAX_SEARCH: u64 = 64 << 20;
-
-/// How much is read at once in a search.
-const SEARCH_STEP: u64 = 1 << 20;
 
 /// A mapped file, with the addresses of the symbols that matter, as they are in the process.
 #[derive(Debug, Clone, Default)]
@@ -107,8 +104,11 @@ pub fn find_all(memory: &dyn Memory, binaries: &[Binary]) -> Result<Vec<Python>,
             Some(runtime) => with_runtime(memory, binary, runtime),
             None if old || binary.initialize => without_runtime(memory, binary, old),
             None => {
-                log::info!("{}: it has no symbol of CPython, and no cookie in its data", binary.path);
-                continue;
+                let Some(python) = unnamed::find(memory, binary) else {
+                    log::info!("{}: it has no symbol of CPython, and nothing of it in its data", binary.path);
+                    continue;
+                };
+                Ok(python)
             }
         };
         match found {
@@ -127,35 +127,6 @@ pub fn find_all(memory: &dyn Memory, binaries: &[Binary]) -> Result<Vec<Python>,
         }
     }
     if all.is_empty() { Err(missed) } else { Ok(all) }
-}
-
-/// The cookie can be found without any symbol, in a stripped executable that exports nothing.
-fn search_cookie(memory: &dyn Memory, binary: &Binary) -> Option<Addr> {
-    search_data(memory, binary, |at, block| {
-        let place = block.chunks_exact(8).position(|word| word == COOKIE)?;
-        Some(at + 8 * place as Addr)
-    })
-}
-
-/// Goes through a binary's data, at most [`MAX_SEARCH`] of it, block by block and where each is, until something is found.
-fn search_data<R>(memory: &dyn Memory, binary: &Binary, mut look: impl FnMut(Addr, &[u8]) -> Option<R>) -> Option<R> {
-    let mut left = MAX_SEARCH;
-    let mut block = Vec::new();
-    for range in &binary.data {
-        let mut at = range.start;
-        while at < range.end && left > 0 {
-            let step = SEARCH_STEP.min(range.end - at).min(left);
-            block.resize(step as usize, 0);
-            left -= step;
-            if memory.read(at, &mut block).is_ok()
-                && let Some(found) = look(at, &block)
-            {
-                return Some(found);
-            }
-            at += step;
-        }
-    }
-    None
 }
 
 fn with_runtime(memory: &dyn Memory, binary: &Binary, runtime: Addr) -> Result<Python, NotPython> {
@@ -191,8 +162,7 @@ fn with_runtime(memory: &dyn Memory, binary: &Binary, runtime: Addr) -> Result<P
         return Ok(python(layout, version, false));
     }
     // Those of 3.11 and 3.12 are here for binaries that are stripped and export nothing.
-    let rows =
-        layout::KNOWN.iter().copied().filter(|(series, row)| *series < Version::series(3, 13) && !head::has_none(row));
+    let rows = unpublished().filter(|(_, row)| !head::has_none(row));
     let (layout, version) = by_hex_version(memory, binary, runtime, rows)?;
     log::info!("{}: _PyRuntime at {runtime:#x}, the version as in sys.hexversion", binary.path);
     Ok(python(&layout, version, false))
@@ -222,6 +192,11 @@ fn without_runtime(memory: &dyn Memory, binary: &Binary, known: bool) -> Result<
         }
     }
     Err(reason)
+}
+
+/// The layouts that a program does not publish itself (up to 3.12).
+fn unpublished() -> impl Iterator<Item = (Version, &'static Layout)> {
+    layout::known().filter(|(series, _)| *series < Version::series(3, 13))
 }
 
 fn unknown_version(path: &str) -> NotPython {

@@ -6,7 +6,8 @@
 
 use py_spy_address_space::{Addr, Memory, read_array, read_u64};
 
-use super::{Binary, search_data};
+use super::Binary;
+use super::search::search_data;
 use crate::layout::{self, Layout};
 use crate::object::{add, word};
 
