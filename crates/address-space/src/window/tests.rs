@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::order::STILL_AFTER;
+use super::refill::FORGET_ONCE_AFTER;
 use super::*;
 
 /// Two runs of pages with a hole between them; each byte is its page's number plus the number of calls so far.
