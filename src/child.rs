@@ -6,7 +6,6 @@ use std::io::{self, Seek};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
 use std::sync::mpsc::Sender;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -15,7 +14,7 @@ use py_spy_target::launch::{Child, Streams};
 use signal_hook::consts::{SIGKILL, SIGTERM};
 
 use crate::errors::Hinted;
-use crate::signals;
+use crate::{signals, threads};
 
 /// How long the program may clean up after it was asked to end, before it is killed.
 pub(crate) const END_GRACE: Duration = Duration::from_secs(5);
@@ -50,7 +49,7 @@ impl Program {
         };
         let child = Child::launch(words, streams)?;
         let watcher = child.watcher();
-        thread::Builder::new().name("child".to_owned()).spawn(move || {
+        threads::spawn("child", move || {
             watcher.wait();
             // Nobody listens any more once the program is left running.
             let _ = events.send(event);

@@ -44,7 +44,7 @@ pub(crate) fn cannot_print(error: &io::Error) -> anyhow::Error {
 }
 
 /// The system's words without Rust's `(os error 2)`.
-fn describe(error: &io::Error) -> String {
+pub(crate) fn describe(error: &io::Error) -> String {
     let text = error.to_string();
     match text.rfind(" (os error ") {
         Some(end) => text[..end].to_owned(),

@@ -13,6 +13,7 @@ mod record;
 mod sampler_thread;
 mod say;
 mod signals;
+mod threads;
 mod top;
 mod values;
 

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::time::Instant;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use py_spy_sampler::{AtOnce, Control, End, Patience, Scope};
 
 use crate::child::Program;
@@ -47,7 +47,7 @@ pub(crate) fn run(plan: RecordPlan) -> anyhow::Result<ExitCode> {
     let output = Output::open(&plan.destination)?;
     let name = output.name();
     let (sender, events) = mpsc::channel();
-    signals::listen(sender.clone(), Event::Signal, true).context("cannot listen to signals")?;
+    signals::listen(sender.clone(), Event::Signal, true)?;
     let (founders, patience, program) = match &plan.target {
         Target::Processes(pids) => (pids.clone(), Patience::Running, None),
         Target::Command(words) => {
@@ -84,8 +84,7 @@ pub(crate) fn run(plan: RecordPlan) -> anyhow::Result<ExitCode> {
             gone,
         },
         sender,
-    )
-    .context("cannot start a thread")?;
+    )?;
 
     session.until_recorded(&events);
     let result = worker.join().unwrap_or_else(|_| Err(anyhow!("the sampler failed; please report this")));

@@ -1,21 +1,22 @@
 //! The thread that samples. A process that is stopped can be released only by the thread that stopped it, so attaching,
 //! sampling and everything that is sampled stay on one.
 
-use std::io;
 use std::sync::mpsc::Sender;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
+
+use crate::threads;
 
 /// Starts the thread. It sends `done` last, whatever happens.
 pub(crate) fn spawn<E, R>(
     events: Sender<E>,
     done: E,
     work: impl FnOnce(&Sender<E>) -> R + Send + 'static,
-) -> io::Result<JoinHandle<R>>
+) -> anyhow::Result<JoinHandle<R>>
 where
     E: Send + 'static,
     R: Send + 'static,
 {
-    thread::Builder::new().name("sampler".to_owned()).spawn(move || {
+    threads::spawn("sampler", move || {
         let at_last = AtLast { events, event: Some(done) };
         work(&at_last.events)
     })

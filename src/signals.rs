@@ -1,16 +1,22 @@
 //! Signals that end us, as events of whoever runs the show.
 
 use std::fs::{self, File};
-use std::io;
 use std::sync::mpsc::Sender;
 
+use anyhow::Context;
 use nix::sys::signal::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
+use crate::threads;
+
 /// Sends an event for each Ctrl-C, SIGTERM and SIGHUP from now on, and with `job_control` for each Ctrl-Z; none of them
 /// ends or stops us by itself any more.
-pub(crate) fn listen<E: Send + 'static>(events: Sender<E>, event: fn(i32) -> E, job_control: bool) -> io::Result<()> {
+pub(crate) fn listen<E: Send + 'static>(
+    events: Sender<E>,
+    event: fn(i32) -> E,
+    job_control: bool,
+) -> anyhow::Result<()> {
     let mut wanted = vec![SIGINT, SIGTERM];
     if job_control && !is_ignored(SIGTSTP) {
         wanted.push(SIGTSTP);
@@ -19,8 +25,8 @@ pub(crate) fn listen<E: Send + 'static>(events: Sender<E>, event: fn(i32) -> E, 
     if !is_ignored(SIGHUP) {
         wanted.push(SIGHUP);
     }
-    let mut signals = Signals::new(wanted)?;
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+    let mut signals = Signals::new(wanted).context("cannot listen to signals")?;
+    threads::spawn("signals", move || {
         for signal in signals.forever() {
             if events.send(event(signal)).is_err() {
                 return;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, Receiver};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use py_spy_sampler::{AtOnce, Control, End, Patience, ProcessInfo, Scope};
 use py_spy_target::Target as Process;
 
@@ -56,7 +56,7 @@ pub(crate) fn run(plan: &TopPlan) -> anyhow::Result<ExitCode> {
         log::set_max_level(log::LevelFilter::Error);
     }
     let (sender, events) = mpsc::channel();
-    signals::listen(sender.clone(), |_| Event::Signal, false).context("cannot listen to signals")?;
+    signals::listen(sender.clone(), |_| Event::Signal, false)?;
     let (founders, patience, program) = match &plan.target {
         Target::Processes(pids) => (pids.clone(), Patience::Running, None),
         Target::Command(words) => {
@@ -86,8 +86,7 @@ pub(crate) fn run(plan: &TopPlan) -> anyhow::Result<ExitCode> {
             gone: Arc::clone(&session.gone),
         },
         sender,
-    )
-    .context("cannot start a thread")?;
+    )?;
 
     let shown = session.until_sampled(&events);
     let sampled = worker.join().map_err(|_| anyhow!("the sampler failed; please report this"));

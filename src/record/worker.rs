@@ -40,7 +40,7 @@ pub(super) struct Recorded {
 }
 
 /// Starts the thread. It sends [`Event::Done`] last, whatever happens.
-pub(super) fn spawn(job: Job, events: Sender<Event>) -> std::io::Result<JoinHandle<anyhow::Result<Recorded>>> {
+pub(super) fn spawn(job: Job, events: Sender<Event>) -> anyhow::Result<JoinHandle<anyhow::Result<Recorded>>> {
     sampler_thread::spawn(events, Event::Done, |events| work(job, events))
 }
 

@@ -137,7 +137,7 @@ impl Session {
         let mut live = Live { screen, state, next: began, early: early.collect() };
         live.plan(began, self.delay);
         self.live = Some(live);
-        terminal::listen(self.events.clone(), Event::Input).context("cannot start a thread")?;
+        terminal::listen(self.events.clone(), Event::Input)?;
         self.draw()
     }
 

@@ -5,7 +5,6 @@ use std::mem::ManuallyDrop;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::thread;
 
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{self, Event, KeyEvent};
@@ -15,6 +14,8 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Size;
 use ratatui::widgets::Widget;
+
+use crate::threads;
 
 /// True while the terminal is ours.
 static IS_OURS: AtomicBool = AtomicBool::new(false);
@@ -82,8 +83,8 @@ impl Drop for Screen {
 }
 
 /// Sends what is typed from now on; for as long as we run, for a read from a terminal can not be called off.
-pub(super) fn listen<E: Send + 'static>(events: Sender<E>, event: fn(Input) -> E) -> io::Result<()> {
-    thread::Builder::new().name("input".to_owned()).spawn(move || {
+pub(super) fn listen<E: Send + 'static>(events: Sender<E>, event: fn(Input) -> E) -> anyhow::Result<()> {
+    threads::spawn("input", move || {
         loop {
             let input = match event::read() {
                 Ok(Event::Key(key)) => Input::Key(key),

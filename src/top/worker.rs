@@ -1,6 +1,5 @@
 //! What the sampling thread does for `top`.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -24,7 +23,7 @@ pub(super) struct Job {
 }
 
 /// Starts the thread. It sends [`Event::Done`] last, whatever happens.
-pub(super) fn spawn(job: Job, events: Sender<Event>) -> io::Result<JoinHandle<Result<(), AttachError>>> {
+pub(super) fn spawn(job: Job, events: Sender<Event>) -> anyhow::Result<JoinHandle<Result<(), AttachError>>> {
     sampler_thread::spawn(events, Event::Done, |events| work(job, events))
 }
 

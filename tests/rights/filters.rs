@@ -124,3 +124,16 @@ fn a_command_and_its_children_are_sampled_under_a_filter() {
         }
     }
 }
+
+#[test]
+fn where_no_thread_may_be_started_it_is_said() {
+    let Some(filter) = Filter::new(&["clone3=EPERM"]) else { return };
+    let command = ["record", "-o", "-", "--", "true"];
+    let output = filter.py_spy(&command).output().expect("it starts");
+    let text = both(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("Error: cannot start a thread: Operation not permitted\nhint: look at the limits of threads"),
+        "{text}"
+    );
+}
