@@ -53,10 +53,7 @@ fn work(job: Job, events: &Sender<Event>) -> anyhow::Result<Recorded> {
             events,
             match news {
                 News::Attached(_) => Event::Attached,
-                News::LeftOut(why) => Event::Note(format!("left out: {why}")),
-                News::TooMany(most) => {
-                    Event::Note(format!("there are more than {most} processes at one time: those beyond are left out"))
-                }
+                News::LeftOut(_) | News::TooMany(_) => Event::Note(news.to_string()),
             },
         );
     };

@@ -33,10 +33,7 @@ fn work(job: Job, events: &Sender<Event>) -> Result<(), AttachError> {
     let news = |news: News<'_>| match news {
         News::Attached(info) => send(events, Event::Attached(info.clone())),
         // There is no room for it on the screen.
-        News::LeftOut(why) => log::warn!("left out: {why}"),
-        News::TooMany(most) => {
-            log::warn!("there are more than {most} processes at one time: those beyond are left out");
-        }
+        News::LeftOut(_) | News::TooMany(_) => log::warn!("{news}"),
     };
     let sampled = sample(&scope, &options, Box::new(ranking), &control, &in_vain, &news)?;
     send(events, Event::Sampled(sampled.end));

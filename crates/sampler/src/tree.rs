@@ -11,6 +11,7 @@ mod crowd;
 mod scout;
 mod turns;
 
+use std::fmt;
 use std::time::Duration;
 
 use py_spy_profile::{Sink, Tables};
@@ -55,6 +56,18 @@ pub enum News<'a> {
     LeftOut(&'a AttachError),
     /// There are more processes at one time than are followed.
     TooMany(usize),
+}
+
+impl fmt::Display for News<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            News::Attached(info) => write!(f, "process {} is sampled", info.pid),
+            News::LeftOut(why) => write!(f, "left out: {why}"),
+            News::TooMany(most) => {
+                write!(f, "there are more than {most} processes at one time: those beyond are left out")
+            }
+        }
+    }
 }
 
 /// What came of it.
@@ -122,8 +135,8 @@ pub fn sample(
     }
 }
 
-impl std::fmt::Debug for Sampled {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Sampled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sampled").field("end", &self.end).field("cost", &self.cost).finish_non_exhaustive()
     }
 }
