@@ -1,83 +1,18 @@
 //! The threads of a process and what the scheduler says of them.
 
+mod task;
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use rustc_hash::FxHashMap;
 
 use super::cpu_clock::CpuClock;
-
-/// What the scheduler says of a thread at one instant (`/proc/PID/task/TID/stat`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TaskState {
-    /// On a CPU, or waiting for one.
-    Running,
-    /// Asleep, and can be woken by a signal.
-    Sleeping,
-    /// Asleep in the kernel, mostly for a disk.
-    DiskSleep,
-    /// Stopped by job control.
-    Stopped,
-    /// Stopped by a tracer.
-    Traced,
-    /// Ended.
-    Dead,
-}
-
-impl TaskState {
-    fn from_letter(letter: u8) -> TaskState {
-        match letter {
-            b'R' => TaskState::Running,
-            b'D' => TaskState::DiskSleep,
-            b'T' => TaskState::Stopped,
-            b't' => TaskState::Traced,
-            b'Z' | b'X' | b'x' => TaskState::Dead,
-            _ => TaskState::Sleeping,
-        }
-    }
-}
-
-/// One thread's kept-open files and what they said last.
-#[derive(Debug)]
-struct Task {
-    schedstat: Option<File>,
-    stat: Option<File>,
-    syscall: Option<File>,
-    slices: Slices,
-    state: TaskState,
-    /// The state was the same at two looks with the same counts. A thread on a CPU says that it sleeps for an instant
-    /// before it knows whether it has to (`set_current_state` in the kernel's `include/linux/sched.h`).
-    sure: bool,
-}
-
-/// `/proc/PID/task/TID/schedstat`: CPU time, time spent waiting for a CPU, times put on one. The same text twice means
-/// that the thread did not begin to run in between.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slices {
-    text: [u8; Slices::MAX],
-    len: u8,
-}
-
-impl Slices {
-    /// Three 64-bit numbers in decimal.
-    const MAX: usize = 64;
-
-    /// Of a thread that was not looked at yet.
-    const NONE: Slices = Slices { text: [0; Slices::MAX], len: 0 };
-
-    /// The thread's CPU time, ns, up to the last time that it left its CPU or the kernel's tick came.
-    fn cpu_time(&self) -> Option<u64> {
-        let text = self.text.get(..usize::from(self.len))?;
-        std::str::from_utf8(text).ok()?.split(' ').next()?.parse().ok()
-    }
-
-    /// False where the kernel does not count (it says only zeroes then) or has no such file.
-    fn are_counted(&self) -> bool {
-        self.text[..usize::from(self.len)].iter().any(|byte| matches!(byte, b'1'..=b'9'))
-    }
-}
+use task::Task;
+pub use task::{Slices, TaskState};
 
 /// The threads of a process and what the scheduler says of them. Its files are kept open: reading one is ten times
 /// cheaper than opening it.
@@ -160,14 +95,7 @@ impl Tasks {
         let mut known = std::mem::take(&mut self.known);
         for entry in entries {
             let Some(tid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            let task = known.remove(&tid).unwrap_or(Task {
-                schedstat: None,
-                stat: None,
-                syscall: None,
-                sure: false,
-                slices: Slices::NONE,
-                state: TaskState::Running,
-            });
+            let task = known.remove(&tid).unwrap_or_else(Task::new);
             self.known.insert(tid, task);
         }
         if let Some(ids) = &mut self.own_ids {
@@ -242,8 +170,7 @@ impl Tasks {
     /// `/proc/PID/task/TID/syscall` (`proc_pid_syscall` in the kernel's `fs/proc/base.c`).
     pub fn pointers(&mut self, tid: u32) -> Option<(u64, u64)> {
         let mut text = [0; 256];
-        let task = self.known.get_mut(&tid)?;
-        let len = read_kept(&mut task.syscall, &self.folder, tid, "syscall", &mut text)?;
+        let len = self.known.get_mut(&tid)?.read_call(&self.folder, tid, &mut text)?;
         let mut words = str::from_utf8(&text[..len]).ok()?.split_whitespace().rev();
         let mut next = || u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
         let instruction = next()?;
@@ -259,136 +186,8 @@ impl Tasks {
     }
 }
 
-/// What a look at a thread found.
-struct Look {
-    /// It runs, or waits for a CPU.
-    runs: bool,
-    /// It runs, or may have run since the last look.
-    ran: bool,
-    gone: bool,
-}
-
-impl Look {
-    /// Adds what was found to what is known of all. True when the thread may have run.
-    fn note(self, tid: u32, running: &mut Vec<u32>, stale: &mut bool) -> bool {
-        *stale |= self.gone;
-        if self.runs {
-            running.push(tid);
-        }
-        self.ran
-    }
-}
-
-impl Task {
-    /// Looks at what can have changed; see [`Tasks::running`].
-    fn look(&mut self, folder: &std::path::Path, tid: u32, ours: bool) -> Look {
-        // A thread that we stop at each look has run in between: its counts need not be asked for.
-        if ours && self.state == TaskState::Running && self.still_runs(folder, tid) {
-            (self.slices, self.sure) = (Slices::NONE, false);
-            return Look { runs: true, ran: true, gone: false };
-        }
-        let slices = self.read_slices(folder, tid);
-        let same = slices.is_some_and(|slices| slices == self.slices && slices.are_counted());
-        let before = self.state;
-        let state = match before {
-            state if same && (self.sure || state == TaskState::Running) => Some(state),
-            TaskState::Running if !ours && self.still_runs(folder, tid) => Some(before),
-            _ => self.read_state(folder, tid),
-        };
-        self.sure = same && before != TaskState::Traced && state == Some(before);
-        self.slices = slices.unwrap_or(Slices::NONE);
-        let runs = match state {
-            Some(TaskState::Running) => true,
-            Some(TaskState::Traced) => ours,
-            _ => false,
-        };
-        Look { runs, ran: runs || !same, gone: state.is_none() }
-    }
-
-    fn read_slices(&mut self, folder: &std::path::Path, tid: u32) -> Option<Slices> {
-        let mut slices = Slices::NONE;
-        slices.len = read_kept(&mut self.schedstat, folder, tid, "schedstat", &mut slices.text)? as u8;
-        Some(slices)
-    }
-
-    /// True when it is in state R, which this file tells at a third of the price of `stat`. False may mean anything.
-    fn still_runs(&mut self, folder: &std::path::Path, tid: u32) -> bool {
-        self.reads_running(folder, tid) == Some(true)
-    }
-
-    fn reads_running(&mut self, folder: &std::path::Path, tid: u32) -> Option<bool> {
-        let mut text = [0; 256];
-        let len = read_kept(&mut self.syscall, folder, tid, "syscall", &mut text)?;
-        Some(text[..len].starts_with(b"running"))
-    }
-
-    fn read_state(&mut self, folder: &std::path::Path, tid: u32) -> Option<TaskState> {
-        let mut text = [0; 128];
-        let len = read_kept(&mut self.stat, folder, tid, "stat", &mut text)?;
-        // "TID (name) S ...": the name is at most 15 bytes and may have any of them.
-        let after = text[..len].iter().rposition(|&byte| byte == b')')?;
-        self.state = TaskState::from_letter(*text[..len].get(after + 2)?);
-        (self.state != TaskState::Dead).then_some(self.state)
-    }
-}
-
 /// The id that a thread has in its own PID namespace: the last one of `NSpid` (`proc_pid_status(5)`).
 pub(super) fn own_id(folder: &std::path::Path, tid: u32) -> Option<u32> {
     let status = std::fs::read_to_string(folder.join(tid.to_string()).join("status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().last()?.parse().ok()
-}
-
-/// Reads from the start of a file that is kept open, or opened now. `None` when the thread is gone.
-fn read_kept(
-    kept: &mut Option<File>,
-    folder: &std::path::Path,
-    tid: u32,
-    name: &str,
-    into: &mut [u8],
-) -> Option<usize> {
-    if kept.is_none() {
-        *kept = File::open(folder.join(tid.to_string()).join(name)).ok();
-    }
-    let read = kept.as_ref()?.read_at(into, 0).ok().filter(|&len| len > 0);
-    if read.is_none() {
-        // The next thread with this id has files of its own.
-        *kept = None;
-    }
-    read
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-
-    #[test]
-    fn a_waiting_thread_sleeps_and_we_run() {
-        let (say, hear) = mpsc::channel();
-        let (end, wait) = mpsc::channel::<()>();
-        let thread = std::thread::spawn(move || {
-            say.send(nix::unistd::gettid().as_raw() as u32).expect("heard");
-            wait.recv().ok();
-        });
-        let other = hear.recv().expect("said");
-        let own = nix::unistd::gettid().as_raw() as u32;
-        let mut tasks = Tasks::of(std::process::id()).expect("own threads");
-        assert!(tasks.contains(other) && tasks.contains(own));
-        while tasks.state(other) != Some(TaskState::Sleeping) {
-            std::thread::yield_now();
-        }
-        let before = tasks.slices(other);
-        let mut running = Vec::new();
-        tasks.running(&mut running, false);
-        assert!(running.contains(&own) && !running.contains(&other), "{running:?}");
-        assert!(before.is_some() && before == tasks.slices(other));
-        drop(end);
-        thread.join().expect("ended");
-        while tasks.state(other).is_some() {
-            std::thread::yield_now();
-        }
-        assert!(tasks.refresh().expect("own threads"));
-        assert!(!tasks.contains(other));
-    }
 }
