@@ -195,6 +195,38 @@ pub(crate) struct DumpArgs {
     /// Print JSON
     #[arg(short, long)]
     pub json: bool,
+
+    /// Also the variables of each frame; again for longer values (-ll), and for those of modules too (-lll)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub locals: u8,
+
+    /// Characters to show of each value, instead of 128 for each -l
+    #[arg(long, value_name = "number", requires = "locals", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_characters: Option<u32>,
+
+    /// Elements to show of each list, dict and so on
+    #[arg(long, value_name = "number", requires = "locals", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_elements: u32,
+
+    /// Also hide the values of what is named so; * stands for anything. Passwords, tokens and the like are hidden in any case
+    #[arg(long, value_name = "name", value_delimiter = ',')]
+    pub redact: Vec<String>,
+
+    /// Hide no values
+    #[arg(long, conflicts_with = "redact")]
+    pub no_redact: bool,
+
+    /// Only the threads with this name; * stands for anything
+    #[arg(long, value_name = "name")]
+    pub thread: Vec<String>,
+
+    /// Threads with equal stacks once
+    #[arg(long, conflicts_with = "json")]
+    pub merge: bool,
+
+    /// Also the source line of each frame, where its file can be read
+    #[arg(long)]
+    pub source: bool,
 }
 
 /// Lets help and completions know the names of the formats.

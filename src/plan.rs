@@ -8,10 +8,16 @@ use anyhow::bail;
 use clap_complete::Shell;
 use jiff::Zoned;
 use py_spy_profile::Format;
-use py_spy_sampler::{AtOnce, LineMode, Mode, Options};
+use py_spy_sampler::{AtOnce, Limits, LineMode, Mode, Options, Redaction, SECRETS, ValueOptions};
 
 use crate::args::{Args, DumpArgs, RecordArgs, SamplingArgs, StackArgs, TargetArgs, TopArgs, Verb};
 use crate::values::{ProcessId, Rate};
+
+/// Characters of a value that each `-l` stands for.
+const CHARACTERS: usize = 128;
+
+/// From so many `-l` on a module's variables are shown.
+const GLOBALS_FROM: u8 = 3;
 
 /// What to do.
 #[derive(Debug)]
@@ -104,6 +110,12 @@ pub(crate) struct DumpPlan {
     pub options: Options,
     /// JSON instead of text.
     pub json: bool,
+    /// Only threads whose names match.
+    pub threads: Option<Redaction>,
+    /// Threads with equal stacks once.
+    pub merge: bool,
+    /// Also source lines.
+    pub source: bool,
 }
 
 impl Plan {
@@ -173,8 +185,16 @@ impl TopPlan {
 impl DumpPlan {
     fn new(args: &DumpArgs) -> DumpPlan {
         // A dump shows every thread.
-        let options = Options { include_idle: true, ..stacks(&args.stack) };
-        DumpPlan { pids: ids(&args.pid), subprocesses: args.subprocesses, options, json: args.json }
+        let options = Options { include_idle: true, values: values(args), ..stacks(&args.stack) };
+        DumpPlan {
+            pids: ids(&args.pid),
+            subprocesses: args.subprocesses,
+            options,
+            json: args.json,
+            threads: (!args.thread.is_empty()).then(|| Redaction::of(args.thread.iter().map(String::as_str))),
+            merge: args.merge,
+            source: args.source,
+        }
     }
 }
 
@@ -214,6 +234,20 @@ fn sampling(args: &SamplingArgs, stack: &StackArgs) -> Options {
         include_idle: args.idle,
         ..stacks(stack)
     }
+}
+
+/// Which values are shown.
+fn values(args: &DumpArgs) -> Option<ValueOptions> {
+    if args.locals == 0 {
+        return None;
+    }
+    let characters = args.max_characters.map_or(CHARACTERS * usize::from(args.locals), |most| most as usize);
+    let always = if args.no_redact { &[][..] } else { &SECRETS[..] };
+    Some(ValueOptions {
+        limits: Limits { characters, elements: args.max_elements as usize },
+        globals: args.locals >= GLOBALS_FROM,
+        redaction: Redaction::of(always.iter().copied().chain(args.redact.iter().map(String::as_str))),
+    })
 }
 
 fn stacks(args: &StackArgs) -> Options {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use py_spy_sampler::{FrameSnapshot, ThreadSnapshot};
+use py_spy_sampler::{FrameSnapshot, Kind, ThreadSnapshot, Variable};
 use serde::Serialize;
 
 use super::Dumped;
@@ -38,7 +38,7 @@ struct Frame<'a> {
     module: Absent,
     short_filename: Option<&'a str>,
     line: u32,
-    locals: Absent,
+    locals: Option<Vec<Local<'a>>>,
     is_entry: bool,
     is_shim_entry: bool,
 }
@@ -58,6 +58,39 @@ impl<'a> Thread<'a> {
     }
 }
 
+/// A variable. `kind`, `attributes` and `truncated` are not py-spy's.
+#[derive(Debug, Serialize)]
+struct Local<'a> {
+    name: &'a str,
+    addr: u64,
+    arg: bool,
+    repr: &'a str,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
+}
+
+impl<'a> Local<'a> {
+    fn new(variable: &'a Variable) -> Local<'a> {
+        Local {
+            name: &variable.name,
+            addr: variable.address,
+            arg: variable.kind == Kind::Argument,
+            repr: &variable.value.repr,
+            kind: match variable.kind {
+                Kind::Argument => "argument",
+                Kind::Local => "local",
+                Kind::Free => "free",
+                Kind::Global => "global",
+            },
+            attributes: variable.value.attributes.as_deref(),
+            truncated: variable.value.cut,
+        }
+    }
+}
+
 impl<'a> Frame<'a> {
     fn new(frame: &'a FrameSnapshot) -> Frame<'a> {
         Frame {
@@ -66,7 +99,7 @@ impl<'a> Frame<'a> {
             module: None,
             short_filename: frame.short_filename.as_deref(),
             line: frame.line,
-            locals: None,
+            locals: frame.locals.as_ref().map(|locals| locals.iter().map(Local::new).collect()),
             is_entry: frame.is_entry,
             is_shim_entry: frame.is_shim_entry,
         }

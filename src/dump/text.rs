@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use anstyle::{AnsiColor, Style};
 use py_spy_profile::for_terminal;
-use py_spy_sampler::{FrameSnapshot, ThreadSnapshot};
+use py_spy_sampler::{FrameSnapshot, Kind, Shown, ThreadSnapshot, Variable};
 
 use super::Dumped;
 
@@ -12,6 +12,10 @@ const ID: Style = AnsiColor::Yellow.on_default().bold();
 const FUNCTION: Style = AnsiColor::Green.on_default();
 const FILE: Style = AnsiColor::Cyan.on_default();
 const LINE: Style = Style::new().dimmed();
+
+/// Variables under their headings.
+const HEADINGS: [(&str, &[Kind]); 3] =
+    [("Arguments:", &[Kind::Argument]), ("Locals:", &[Kind::Local, Kind::Free]), ("Globals:", &[Kind::Global])];
 
 /// With colours; whoever prints it takes them out where they are not wanted.
 pub(super) fn render(all: &[Dumped], width: usize) -> String {
@@ -60,7 +64,25 @@ fn write_frame(out: &mut String, frame: &FrameSnapshot) -> fmt::Result {
     if frame.line != 0 {
         write!(out, ":{}", styled(LINE, frame.line))?;
     }
-    writeln!(out, ")")
+    writeln!(out, ")")?;
+    let Some(locals) = &frame.locals else { return Ok(()) };
+    for (heading, kinds) in HEADINGS {
+        let mut of_kind = locals.iter().filter(|variable| kinds.contains(&variable.kind)).peekable();
+        if of_kind.peek().is_some() {
+            writeln!(out, "        {}", styled(LINE, heading))?;
+        }
+        of_kind.try_for_each(|variable| write_variable(out, variable))?;
+    }
+    Ok(())
+}
+
+fn write_variable(out: &mut String, variable: &Variable) -> fmt::Result {
+    let Shown { repr, attributes, .. } = &variable.value;
+    write!(out, "            {}: {}", for_terminal(&variable.name), for_terminal(repr))?;
+    match attributes {
+        Some(attributes) => writeln!(out, " ({})", for_terminal(attributes)),
+        None => writeln!(out),
+    }
 }
 
 fn styled(style: Style, text: impl Display) -> impl Display {
@@ -101,6 +123,7 @@ pub(super) mod tests {
             line: 6,
             is_entry: false,
             is_shim_entry: false,
+            locals: None,
         };
         let root = FrameSnapshot {
             name: "<module>".into(),

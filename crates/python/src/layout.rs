@@ -17,6 +17,7 @@ mod old;
 mod published;
 mod tables;
 mod thread;
+pub mod values;
 mod version;
 
 pub use code::{Code, Lines};

@@ -14,6 +14,7 @@ mod names;
 mod object;
 mod place;
 mod stack;
+pub mod value;
 
 pub use code::{CodeObject, Fingerprint};
 pub use find::{Binary, Missed, NotPython, Python, find, find_all};

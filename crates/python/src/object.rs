@@ -42,7 +42,7 @@ pub(crate) fn sized(layout: &Layout, word: u64) -> u64 {
 }
 
 /// Reads an `ob_size` or a counter of a dict.
-fn size(memory: &dyn Memory, layout: &Layout, at: Addr) -> Result<u64, Unreadable> {
+pub(crate) fn size(memory: &dyn Memory, layout: &Layout, at: Addr) -> Result<u64, Unreadable> {
     Ok(sized(layout, read_u64(memory, at)?))
 }
 
@@ -330,6 +330,15 @@ pub(crate) fn attribute(
     at: Addr,
     name: &str,
 ) -> Result<Option<Addr>, Unreadable> {
+    find_key(memory, layout, &instance_entries(memory, layout, at)?, name)
+}
+
+/// All attributes that an instance of an ordinary class has by itself, but those in slots: names and values.
+pub(crate) fn instance_entries(
+    memory: &dyn Memory,
+    layout: &Layout,
+    at: Addr,
+) -> Result<Vec<(Addr, Addr)>, Unreadable> {
     let objects = &layout.objects;
     let class = type_of(memory, layout, at)?;
     let flags = read_u64(memory, add(class, objects.tp_flags)?)?;
@@ -339,7 +348,7 @@ pub(crate) fn attribute(
         Instance::DictOffset => {
             let offset = read_u64(memory, add(class, objects.tp_dictoffset)?)? as i64;
             if !(1..1 << 20).contains(&offset) {
-                return Ok(None);
+                return Ok(Vec::new());
             }
             (read_u64(memory, at.wrapping_add(offset as u64))?, 0)
         }
@@ -357,16 +366,16 @@ pub(crate) fn attribute(
         },
     };
     if dict != 0 {
-        return dict_get(memory, layout, dict, name);
+        return dict_entries(memory, layout, dict);
     }
     if values == 0 {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let keys = read_u64(memory, add(class, objects.cached_keys)?)?;
     if keys == 0 {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    find_key(memory, layout, &entries(memory, layout, keys, Some(values))?, name)
+    entries(memory, layout, keys, Some(values))
 }
 
 /// The address of a field.

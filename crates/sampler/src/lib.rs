@@ -25,8 +25,9 @@ mod thread_table;
 mod tree;
 
 pub use control::{Control, End};
-pub use moment::Effort;
-pub use options::{LineMode, MAX_OVERHEAD, Mode, Options};
+pub use moment::{Effort, Variable};
+pub use options::{LineMode, MAX_OVERHEAD, Mode, Options, ValueOptions};
+pub use py_spy_python::value::{Kind, Limits, Redaction, SECRETS, Shown};
 pub use patience::{Patience, attach_patiently};
 pub use py_spy_target::Durations;
 pub use snapshot::{FrameSnapshot, ProcessInfo, Snapshot, ThreadSnapshot};

@@ -11,6 +11,7 @@ mod rest;
 mod roots;
 mod stacks;
 mod stop;
+mod values;
 
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,8 @@ use crate::{Mode, Options};
 use before::Before;
 pub use effort::Effort;
 use roots::Roots;
+use values::Wants;
+pub use values::Variable;
 pub(crate) use stacks::{Moment, NativeStack, Part};
 
 /// From this interval down a thread that is stopped again and again is stayed attached to in between. What happens to it
@@ -78,6 +81,10 @@ pub(crate) struct Watch {
     careful: u32,
     /// The thread state that held a GIL at the last moment under it: the GIL's address and the state's.
     last_holder: (Addr, Addr),
+    /// The thread that slept at the last look under a GIL, and what the scheduler had counted for it.
+    kept: Option<(u32, Option<Slices>)>,
+    /// What is wanted of variables, if anything is.
+    wants: Option<Wants>,
     effort: Effort,
     /// Looks taken, and what [`Watch::code_epoch`] was at the last one that stopped something.
     looks: u64,
@@ -114,6 +121,8 @@ impl Watch {
     ) -> std::io::Result<Watch> {
         let tasks = Tasks::of(target.pid)?;
         let native = if options.native { Some(Native::of(&target)?) } else { None };
+        let values = || py_spy_python::layout::values::Values::of(&python.layout, python.version);
+        let wants = options.values.clone().map(|options| Wants::of(options, values()));
         let mut stopper = Stopper::new(target.pid);
         stopper.restart_calls(options.restart_calls);
         // A program that is traced by somebody without the right to trace all gains no privilege by an exec (`sudo`).
@@ -135,6 +144,8 @@ impl Watch {
             code_window: Window::new(1),
             careful: 0,
             last_holder: (0, 0),
+            kept: None,
+            wants,
             roster: Roster::default(),
             codes: Codes::default(),
             moment: Moment::default(),
@@ -196,6 +207,10 @@ impl Watch {
             Mode::Stop => self.take_stopping(wanted),
             Mode::Nonblocking => self.take_nonblocking(wanted),
         };
+        if self.wants.is_some() && self.moment.values.is_empty() {
+            // Nothing was stopped.
+            self.read_values(0);
+        }
         self.effort.moment_reads += self.memory.count().calls - before;
         taken
     }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use py_spy_python::value::{Limits, Redaction};
+
 /// The share of time that stopped threads may stand still, if nothing else is said.
 pub const MAX_OVERHEAD: f64 = 0.25;
 
@@ -27,6 +29,8 @@ pub struct Options {
     pub include_idle: bool,
     /// Also the frames of native code, merged with those of Python.
     pub native: bool,
+    /// Also the values of variables ([`Sampler::snapshot`](crate::Sampler::snapshot) only).
+    pub values: Option<ValueOptions>,
     /// Put a frame that names the thread under each stack.
     pub thread_frames: bool,
     /// Which line a frame shows.
@@ -35,6 +39,17 @@ pub struct Options {
     pub full_filenames: bool,
     /// Show the frames that are hidden by default: the import machinery's and the interpreter's own.
     pub full_stack: bool,
+}
+
+/// Which values of variables are shown, and how much of them.
+#[derive(Debug, Clone)]
+pub struct ValueOptions {
+    /// How much of each.
+    pub limits: Limits,
+    /// Also the variables of modules, in the frames that run them.
+    pub globals: bool,
+    /// Names whose values are not shown.
+    pub redaction: Redaction,
 }
 
 /// How a true copy of the stacks is got.
@@ -69,6 +84,7 @@ impl Default for Options {
             gil_only: false,
             include_idle: false,
             native: false,
+            values: None,
             thread_frames: false,
             lines: LineMode::Current,
             full_filenames: false,

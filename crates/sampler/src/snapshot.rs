@@ -4,7 +4,7 @@ use py_spy_profile::{Frame, Tables};
 use rustc_hash::FxHashSet;
 
 use crate::codes::Naming;
-use crate::moment::{Part, Wanted, Watch};
+use crate::moment::{Part, Variable, Wanted, Watch};
 use crate::stacks::Namer;
 use crate::stacks::mixed::{Mixed, mixed_stack};
 use crate::thread_table::read_names;
@@ -67,6 +67,8 @@ pub struct FrameSnapshot {
     pub is_entry: bool,
     /// The frame was entered from C through a shim frame (3.12+).
     pub is_shim_entry: bool,
+    /// Its variables; `None` when they were not wanted, or could not be read.
+    pub locals: Option<Vec<Variable>>,
 }
 
 impl ProcessInfo {
@@ -123,7 +125,12 @@ impl Sampler {
         for part in self.watch.moment.parts.clone() {
             let member = self.watch.roster.members[part.member];
             let (frames, complete) = match self.mixed_frames(&part, tables) {
-                Some(frames) => (frames, true),
+                Some(mut frames) => {
+                    if self.options.values.is_some() {
+                        add_locals(&mut frames, self.frames(&part, tables).0);
+                    }
+                    (frames, true)
+                }
                 None => self.frames(&part, tables),
             };
             all_named &= complete;
@@ -188,8 +195,8 @@ impl Sampler {
         for full_stack in [self.options.full_stack, true] {
             let naming = Naming { full_stack, ..self.options.naming() };
             // The interpreter's own stand for no function: they are shown only to those who ask.
-            let frames = moment.frames[part.first..part.end].iter();
-            for raw in frames.filter(|raw| self.options.full_stack || !raw.shim) {
+            let frames = moment.frames[part.first..part.end].iter().zip(part.first..);
+            for (raw, index) in frames.filter(|(raw, _)| self.options.full_stack || !raw.shim) {
                 let id = codes.frame(raw, memory, &python.layout, naming, &mut self.files, tables);
                 let (name, filename, short, line) = match id {
                     Ok(Some(id)) => match tables.frame_of(id) {
@@ -214,6 +221,7 @@ impl Sampler {
                     line,
                     is_entry: raw.entry && !shims,
                     is_shim_entry: raw.entry && shims,
+                    locals: moment.values.get(&index).cloned(),
                 });
             }
             // Rather the hidden ones than none at all.
@@ -222,5 +230,16 @@ impl Sampler {
             }
         }
         (named, all_named)
+    }
+}
+
+/// Gives frames among native ones the variables of the same frames by themselves, which are in the same order.
+fn add_locals(mixed: &mut [FrameSnapshot], plain: Vec<FrameSnapshot>) {
+    let mut plain = plain.into_iter().peekable();
+    for frame in mixed {
+        let same = |other: &FrameSnapshot| other.name == frame.name && other.filename == frame.filename;
+        if let Some(own) = plain.next_if(same) {
+            frame.locals = own.locals;
+        }
     }
 }

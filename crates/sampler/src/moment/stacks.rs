@@ -2,6 +2,9 @@
 
 use py_spy_address_space::Addr;
 use py_spy_python::RawFrame;
+use rustc_hash::FxHashMap;
+
+use super::values::Variable;
 
 /// One thread state's frames in a [`Moment`].
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +55,8 @@ pub(crate) struct Moment {
     /// say of members is not to be trusted then.
     pub(super) roster: u64,
     pub(super) mixed: bool,
+    /// The variables of frames, by their index, where those are wanted.
+    pub(crate) values: FxHashMap<usize, Vec<Variable>>,
 }
 
 impl Moment {
@@ -63,6 +68,7 @@ impl Moment {
         self.natives.clear();
         self.dropped = 0;
         self.mixed = false;
+        self.values.clear();
     }
 
     /// How far it has been filled.
@@ -74,6 +80,7 @@ impl Moment {
     /// Forgets what was put in since.
     pub(super) fn rewind(&mut self, [frames, parts, gone, dropped, addresses, natives]: [usize; 6]) {
         self.frames.truncate(frames);
+        self.values.retain(|&frame, _| frame < frames);
         self.parts.truncate(parts);
         self.gone.truncate(gone);
         self.addresses.truncate(addresses);

@@ -160,6 +160,10 @@ impl Watch {
             // threads that run nobody is left who could take it.
             match self.look(gil, wanted, plan) {
                 Ok(Look::True) => {
+                    self.read_values(mark[0]);
+                    if self.wants.is_some() && tries < MAX_TRIES && !self.values_stand(gil) {
+                        continue;
+                    }
                     self.stopper.release();
                     if plan.careful || self.codes_are_known(mark[1], self.epoch) {
                         return Ok(Look::True);
@@ -256,6 +260,7 @@ impl Watch {
             _ => (read_u64(&self.memory, gil.last_holder)?, None),
         };
         if holder == 0 && gil.names_holders_only() {
+            self.kept = None;
             return self.look_at_each(gil, wanted, plan);
         }
         let still = match running {
@@ -270,6 +275,10 @@ impl Watch {
         if still == Still::Nobody && gil.names_holders_only() {
             return Ok(Look::Unknown);
         }
+        self.kept = match still {
+            Still::Asleep(tid, slices) => Some((tid, slices)),
+            Still::Held(_) | Still::Nobody => None,
+        };
         // A thread that sleeps has nothing half done.
         plan.last |= matches!(still, Still::Asleep(..));
         let look = self.copy(gil, wanted, holder, still, plan)?;

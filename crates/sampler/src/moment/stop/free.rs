@@ -82,6 +82,16 @@ impl Watch {
             };
             let look = self.look_at_one(tid, still, tries == MAX_FREE_TRIES, careful);
             let copied = matches!(look, Ok(Look::True)) && self.copy_native(tid, still);
+            if matches!(look, Ok(Look::True)) {
+                self.read_values(mark[0]);
+            }
+            let look = match still {
+                // What was read of values is as old as the stack only if it slept on.
+                Still::Asleep(tid, before) if self.wants.is_some() && tries < MAX_FREE_TRIES => {
+                    if self.tasks.slices(tid) == before { look } else { Ok(Look::Moved) }
+                }
+                _ => look,
+            };
             self.stopper.release();
             match look? {
                 Look::True if careful || self.codes_are_known(mark[1], self.epoch) => {

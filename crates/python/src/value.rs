@@ -1,0 +1,28 @@
+//! Values of variables as the program itself would print them: its `repr`, read and not run.
+//!
+//! One small file for each kind of object. All that is read is hostile: a value is bounded by characters, elements,
+//! nesting and objects, whatever the memory says.
+
+mod attributes;
+mod bytes;
+mod callable;
+mod class;
+mod decimal;
+mod dict;
+mod float;
+mod instance;
+mod int;
+mod library;
+mod locals;
+mod numpy;
+mod printer;
+mod redaction;
+mod sequence;
+mod set;
+mod text;
+mod time;
+
+pub use class::Classes;
+pub use locals::{Kind, Local, Place, locals};
+pub use printer::{Limits, Look, Shown};
+pub use redaction::{Redaction, SECRETS};
