@@ -347,6 +347,8 @@ pub(crate) fn instance_entries(
     let (dict, values) = match place {
         Instance::DictOffset => {
             let offset = read_u64(memory, add(class, objects.tp_dictoffset)?)? as i64;
+            // Of an object with a part of variable length it is counted from the end.
+            let offset = if offset < 0 { offset + end_of(memory, layout, at, class)? } else { offset };
             if !(1..1 << 20).contains(&offset) {
                 return Ok(Vec::new());
             }
@@ -376,6 +378,17 @@ pub(crate) fn instance_entries(
         return Ok(Vec::new());
     }
     entries(memory, layout, keys, Some(values))
+}
+
+/// How long an object of variable length is, rounded up to words (`_PyObject_VAR_SIZE` in `Include/objimpl.h`).
+fn end_of(memory: &dyn Memory, layout: &Layout, at: Addr, class: Addr) -> Result<i64, Unreadable> {
+    let objects = &layout.objects;
+    let count = (size(memory, layout, add(at, objects.tuple.size)?)? as i64).unsigned_abs();
+    let basic = read_u64(memory, add(class, objects.tp_basicsize)?)?;
+    // `tp_itemsize` follows in all versions.
+    let item = read_u64(memory, add(class, objects.tp_basicsize + 8)?)?;
+    let size = item.saturating_mul(count).saturating_add(basic).saturating_add(7) / 8 * 8;
+    i64::try_from(size).map_err(|_| Unreadable::Nonsense("an object's length", at))
 }
 
 /// The address of a field.

@@ -55,6 +55,23 @@ class Old:
         pass
 
 
+if sys.version_info >= (3, 7):
+    import dataclasses
+
+    # Its annotations are no Python 2.
+    exec("""
+@dataclasses.dataclass
+class Data:
+    x: int = 1
+    y: list = dataclasses.field(default_factory=list)
+    hidden: int = dataclasses.field(default=3, repr=False)
+
+@dataclasses.dataclass
+class More(Data):
+    z: object = None
+""")
+
+
 Point = collections.namedtuple("Point", ["x", "y"])
 
 
@@ -128,27 +145,13 @@ def newer():
     keyword = functools.partial(function, 1, b=3)
     match = sys.version_info
     lone = "a\udc80b"
-    emoji = "\U0001f40d snake"
+    emoji = u"\U0001f40d snake"
     combining = "e\u0301 \u200b \u00ad \u2028"
     latin = "caf\xe9"
     wide_not_printable = "\U000e0001"
     values = dict(locals())
     values.pop("enum"), values.pop("ipaddress"), values.pop("types"), values.pop("pathlib")
-    try:
-        import dataclasses
-    except ImportError:
-        pass
-    else:
-        @dataclasses.dataclass
-        class Data:
-            x: int = 1
-            y: list = dataclasses.field(default_factory=list)
-            hidden: int = dataclasses.field(default=3, repr=False)
-
-        @dataclasses.dataclass
-        class More(Data):
-            z: object = None
-
+    if sys.version_info >= (3, 7):
         values["data"] = data = Data()
         values["more"] = more = More(z=(1,))
     if sys.version_info >= (3, 9):

@@ -90,6 +90,8 @@ pub struct Style {
     pub namespace_in_order: bool,
     /// `<staticmethod(<function f at 0x1>)>` (3.10+).
     pub wrapped_shown: bool,
+    /// `bytearray(b"it\'s")`: a single quote is written out in any quotes (up to 3.14).
+    pub mutable_quotes: bool,
     /// A flag's name has all of its parts (3.11+).
     pub flags_named: bool,
 }
@@ -128,7 +130,7 @@ impl Values {
             deque: if at(5) {
                 Deque { left: 8, left_index: 24, length: 0, max_length: 48, items: (8, 64), next: 520 }
             } else {
-                Deque { left: 0, left_index: 16, length: 32, max_length: 40, items: (16, 62), next: 8 }
+                Deque { left: 0, left_index: 16, length: 32, max_length: 48, items: (0, 62), next: 496 }
             },
             style: Style {
                 two,
@@ -137,6 +139,7 @@ impl Values {
                 ordered_as_dict: at(12),
                 namespace_in_order: at(9),
                 wrapped_shown: at(10),
+                mutable_quotes: !at(15),
                 flags_named: at(11),
             },
         }

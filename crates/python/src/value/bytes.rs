@@ -49,7 +49,14 @@ impl Printer<'_> {
         let bytes = if length == 0 { Vec::new() } else { self.raw(self.field(at, 24)?, length)? };
         let name = class.name();
         self.write(format_args!("{name}(b"));
+        let mark = self.out.len();
         quoted(&mut self.out, &bytes, self.limits.characters + 1);
+        if self.values.style.mutable_quotes && self.out[mark..].starts_with('"') {
+            // It writes out a single quote in any quotes (`bytearray_repr` in `Objects/bytearrayobject.c`).
+            let escaped = self.out[mark..].replace('\'', "\\'");
+            self.out.truncate(mark);
+            self.push(&escaped);
+        }
         self.push(")");
         Ok(())
     }

@@ -16,6 +16,20 @@ impl Printer<'_> {
         Ok(())
     }
 
+    /// `<enum 'Color'>`, from 3.11 on `<flag 'Perm'>` where it is one.
+    pub(super) fn enum_class(&mut self, at: Addr) -> Written {
+        let class = self.classes.get(self.memory, self.layout, self.values, at)?;
+        let mut kind = "enum";
+        for &base in &class.mro {
+            let base = self.classes.get(self.memory, self.layout, self.values, base)?;
+            if self.values.style.flags_named && base.module == "enum" && base.qualname == "Flag" {
+                kind = "flag";
+            }
+        }
+        self.write(format_args!("<{kind} '{}'>", class.name()));
+        Ok(())
+    }
+
     pub(super) fn function(&mut self, at: Addr) -> Written {
         let name = self.text_of(self.field(at, self.values.function_name)?)?;
         self.write(format_args!("<function {name} at {at:#x}>"));
@@ -174,11 +188,7 @@ impl Printer<'_> {
             return Ok(());
         }
         let class = self.class_of(object)?;
-        let name = if self.values.style.flags_named && self.layout.objects.long.tagged && self.is_new_weakref() {
-            class.full_name()
-        } else {
-            class.tp_name.clone()
-        };
+        let name = class.tp_name.clone();
         self.write(format_args!("to '{name}' at {object:#x}"));
         // Of a function or a class its name too.
         let called = match &*class.tp_name {
@@ -193,10 +203,5 @@ impl Printer<'_> {
             None => self.push(">"),
         }
         Ok(())
-    }
-
-    /// With the referent's module (3.13+), which is when layouts came to be published.
-    fn is_new_weakref(&self) -> bool {
-        matches!(self.layout.objects.instance, crate::layout::Instance::Inline(_))
     }
 }

@@ -46,6 +46,8 @@ pub(super) struct Class {
     pub(super) is_named_tuple: bool,
     pub(super) is_dataclass: bool,
     pub(super) is_struct_sequence: bool,
+    /// Its `__repr__` is one of `enum`, which puts it into the class itself (3.11+).
+    pub(super) is_enum: bool,
 }
 
 impl Class {
@@ -164,10 +166,17 @@ impl Look<'_> {
         if owner_flags & HEAP != 0 {
             let fields = self.own(owner, "_fields")?;
             class.is_named_tuple = flags & TUPLE_SUBCLASS != 0 && fields.is_some();
-            class.is_dataclass = self.own(owner, "__dataclass_fields__")?.is_some() && self.is_generated(owner)?;
+            let file = || self.file_of_repr(owner);
+            class.is_dataclass = self.own(owner, "__dataclass_fields__")?.is_some()
+                && file().is_ok_and(|file| file.ends_with("dataclasses.py") || file.ends_with("reprlib.py"));
+            class.is_enum = self.own(owner, "_member_map_")?.is_some() && file().is_ok_and(|file| file.ends_with("enum.py"));
         }
         if flags & TUPLE_SUBCLASS != 0 && !class.is_named_tuple && class.repr != "tuple" {
             class.is_struct_sequence = self.field(owner, MEMBERS)? != 0;
+        }
+        if self.values.style.two && flags & HEAP == 0 {
+            // Those of Python 2 are no tuples, but have the same fields.
+            class.is_struct_sequence = self.own(at, "n_sequence_fields")?.is_some();
         }
         Ok(class)
     }
@@ -204,14 +213,13 @@ impl Look<'_> {
         Ok(class.at)
     }
 
-    /// The `__repr__` of this class was made by `dataclasses`: a wrapper that keeps a value from containing itself
-    /// (`_recursive_repr` in `Lib/dataclasses.py`, later `recursive_repr` in `Lib/reprlib.py`).
-    fn is_generated(&self, class: Addr) -> Result<bool, Unreadable> {
-        let Some(function) = self.own(class, "__repr__")? else { return Ok(false) };
+    /// The file that the `__repr__` of a class is in. One that was made for a dataclass is a wrapper that keeps a value from
+    /// containing itself (`_recursive_repr` in `Lib/dataclasses.py`, later `recursive_repr` in `Lib/reprlib.py`).
+    fn file_of_repr(&self, class: Addr) -> Result<String, Unreadable> {
+        let function = self.own(class, "__repr__")?.ok_or(Unreadable::Nonsense("a class", class))?;
         let code = read_u64(self.memory, add(function, self.values.header + self.values.function_code)?)?;
         let file = read_u64(self.memory, add(code, self.layout.code.filename)?)?;
-        let file = object::text(self.memory, self.layout, file)?;
-        Ok(file.ends_with("dataclasses.py") || file.ends_with("reprlib.py"))
+        object::text(self.memory, self.layout, file)
     }
 }
 

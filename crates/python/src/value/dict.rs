@@ -70,7 +70,7 @@ impl Printer<'_> {
         if self.values.style.two {
             return self.linked_entries(at, entries);
         }
-        let mut node = self.field(at, self.dict_size() + 32)?;
+        let mut node = self.field(at, self.dict_size())?;
         let mut ordered = Vec::with_capacity(entries.len());
         while node != 0 && ordered.len() < entries.len().min(MAX_LINKS).min(self.limits.elements + 1) {
             let key = read_u64(self.memory, node)?;

@@ -218,8 +218,8 @@ impl Printer<'_> {
             let [byte] = read_array::<1>(self.memory, self.place(at, offset)?)?;
             Ok(byte & 1 != 0)
         };
-        // `PyMutex`, a byte, came with the layouts that are published (3.13); `RLock` took it over in 3.14.
-        let recent = matches!(self.layout.objects.instance, crate::layout::Instance::Inline(_));
+        // A `PyMutex`, which is a byte (3.14+), or a pointer to a lock of the system's, and behind it a byte for what it is.
+        let recent = self.field(at, 0)? <= 0xff;
         if kind.ends_with("RLock") {
             // `rlockobject`: 3.13 has a lock in front, 3.14+ a `_PyRecursiveMutex` (mutex, owner, level from 0).
             let (first, owner, count) = (self.field(at, 0)?, self.field(at, 8)?, self.field(at, 16)?);

@@ -218,7 +218,9 @@ impl Printer<'_> {
     pub(super) fn named_tuple(&mut self, at: Addr, class: &Class) -> Written {
         let Some(fields) = self.class_attribute(class, "_fields")? else { return self.tuple(at) };
         let (fields, items) = (self.tuple_items(fields)?, self.tuple_items(at)?);
-        let name = class.name();
+        // In Python 2 the name is part of the text.
+        let made = class.repr.rsplit('.').next().unwrap_or_default();
+        let name = if self.values.style.two { made } else { class.name() };
         self.within(at, "...", |printer| {
             printer.write(format_args!("{name}("));
             printer.separated(fields.iter().zip(items), |printer, (&field, item)| {
