@@ -220,6 +220,10 @@ pub(crate) struct DumpArgs {
     #[arg(long, value_name = "name")]
     pub thread: Vec<String>,
 
+    /// Also what each thread is doing: the system call, file, socket or lock that it waits for, the exception that it handles
+    #[arg(long)]
+    pub state: bool,
+
     /// Threads with equal stacks once
     #[arg(long, conflicts_with = "json")]
     pub merge: bool,

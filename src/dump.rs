@@ -2,6 +2,7 @@
 
 mod family;
 mod json;
+mod source;
 mod text;
 
 use std::process::ExitCode;
@@ -49,7 +50,18 @@ pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
     if all.is_empty() && !errors.is_empty() {
         return Err(errors.swap_remove(0).into());
     }
-    let text = if plan.json { json::render(&all)? } else { text::render(&all, say::width()) };
+    if let Some(wanted) = &plan.threads {
+        for dumped in &mut all {
+            dumped.snapshot.threads.retain(|thread| thread.name.as_deref().is_some_and(|name| wanted.matches(name)));
+        }
+        if all.iter().all(|dumped| dumped.snapshot.threads.is_empty()) {
+            say::line("no thread has such a name");
+        }
+    }
+    if plan.source {
+        source::add(&mut all);
+    }
+    let text = if plan.json { json::render(&all)? } else { text::render(&all, say::width(), plan.merge) };
     say::print(text.as_bytes())?;
     for error in &errors {
         say::line(&format!("left out: {}", for_terminal(&error.to_string())));

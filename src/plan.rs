@@ -238,14 +238,16 @@ fn sampling(args: &SamplingArgs, stack: &StackArgs) -> Options {
 
 /// Which values are shown.
 fn values(args: &DumpArgs) -> Option<ValueOptions> {
-    if args.locals == 0 {
+    if args.locals == 0 && !args.state {
         return None;
     }
-    let characters = args.max_characters.map_or(CHARACTERS * usize::from(args.locals), |most| most as usize);
+    let characters = args.max_characters.map_or(CHARACTERS * usize::from(args.locals.max(1)), |most| most as usize);
     let always = if args.no_redact { &[][..] } else { &SECRETS[..] };
     Some(ValueOptions {
         limits: Limits { characters, elements: args.max_elements as usize },
+        variables: args.locals > 0,
         globals: args.locals >= GLOBALS_FROM,
+        states: args.state,
         redaction: Redaction::of(always.iter().copied().chain(args.redact.iter().map(String::as_str))),
     })
 }

@@ -21,6 +21,27 @@ struct Thread<'a> {
     owns_gil: bool,
     frames: Vec<Frame<'a>>,
     process_info: Option<Process<'a>>,
+    /// Not py-spy's, and there only when it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<State<'a>>,
+}
+
+/// What a thread is doing.
+#[derive(Debug, Serialize)]
+struct State<'a> {
+    doing: &'a str,
+    lock: Option<Lock<'a>>,
+    exception: Option<&'a str>,
+    deadlocked: bool,
+}
+
+/// A lock that a thread waits for.
+#[derive(Debug, Serialize)]
+struct Lock<'a> {
+    address: u64,
+    kind: &'a str,
+    /// `thread_id` of the one that holds it.
+    owner: Option<u64>,
 }
 
 /// A process that comes from another one that is shown, and what it comes from.
@@ -39,6 +60,9 @@ struct Frame<'a> {
     short_filename: Option<&'a str>,
     line: u32,
     locals: Option<Vec<Local<'a>>>,
+    /// Not py-spy's, and there only when it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
     is_entry: bool,
     is_shim_entry: bool,
 }
@@ -54,6 +78,16 @@ impl<'a> Thread<'a> {
             owns_gil: thread.owns_gil,
             frames: thread.frames.iter().map(Frame::new).collect(),
             process_info,
+            state: thread.state.as_ref().map(|state| State {
+                doing: &state.doing,
+                lock: state.lock.as_ref().map(|lock| Lock {
+                    address: lock.address,
+                    kind: &lock.kind,
+                    owner: lock.owner,
+                }),
+                exception: state.exception.as_deref(),
+                deadlocked: state.deadlocked,
+            }),
         }
     }
 }
@@ -100,6 +134,7 @@ impl<'a> Frame<'a> {
             short_filename: frame.short_filename.as_deref(),
             line: frame.line,
             locals: frame.locals.as_ref().map(|locals| locals.iter().map(Local::new).collect()),
+            source: frame.source.as_deref(),
             is_entry: frame.is_entry,
             is_shim_entry: frame.is_shim_entry,
         }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use anstyle::{AnsiColor, Style};
 use py_spy_profile::for_terminal;
-use py_spy_sampler::{FrameSnapshot, Kind, Shown, ThreadSnapshot, Variable};
+use py_spy_sampler::{FrameSnapshot, Kind, Shown, ThreadSnapshot, ThreadState, Variable};
 
 use super::Dumped;
 
@@ -18,7 +18,7 @@ const HEADINGS: [(&str, &[Kind]); 3] =
     [("Arguments:", &[Kind::Argument]), ("Locals:", &[Kind::Local, Kind::Free]), ("Globals:", &[Kind::Global])];
 
 /// With colours; whoever prints it takes them out where they are not wanted.
-pub(super) fn render(all: &[Dumped], width: usize) -> String {
+pub(super) fn render(all: &[Dumped], width: usize, merge: bool) -> String {
     let mut text = String::new();
     for (index, dumped) in all.iter().enumerate() {
         if index > 0 {
@@ -26,22 +26,41 @@ pub(super) fn render(all: &[Dumped], width: usize) -> String {
             // Writing to a `String` can not fail.
             let _ = writeln!(text, "\n{}", styled(LINE, line));
         }
-        let _ = write(&mut text, dumped);
+        let _ = write(&mut text, dumped, merge);
     }
     text
 }
 
-fn write(out: &mut String, Dumped { info, snapshot, ancestors }: &Dumped) -> fmt::Result {
+fn write(out: &mut String, Dumped { info, snapshot, ancestors }: &Dumped, merge: bool) -> fmt::Result {
     writeln!(out, "Process {}: {}", styled(ID, info.pid), for_terminal(&info.command.join(" ")))?;
     writeln!(out, "Python v{} ({})", for_terminal(&info.version), for_terminal(&info.executable))?;
     if let Some(parent) = ancestors.last() {
         writeln!(out, "Parent Process {}: {}", styled(ID, parent.pid), for_terminal(&parent.command))?;
     }
     writeln!(out)?;
-    snapshot.threads.iter().try_for_each(|thread| write_thread(out, thread))
+    let threads = &snapshot.threads;
+    for (index, thread) in threads.iter().enumerate() {
+        if merge {
+            // Of equal ones the first has the stack, under the heads of all.
+            let same = |other: &&ThreadSnapshot| has_same_stack(thread, other);
+            if threads[..index].iter().any(|other| same(&other)) {
+                continue;
+            }
+            threads[index..].iter().filter(same).try_for_each(|thread| write_head(out, thread, threads))?;
+        } else {
+            write_head(out, thread, threads)?;
+        }
+        thread.frames.iter().try_for_each(|frame| write_frame(out, frame))?;
+    }
+    Ok(())
 }
 
-fn write_thread(out: &mut String, thread: &ThreadSnapshot) -> fmt::Result {
+/// True when two threads are at the same place, with the same variables if those are shown.
+fn has_same_stack(one: &ThreadSnapshot, other: &ThreadSnapshot) -> bool {
+    one.frames == other.frames
+}
+
+fn write_head(out: &mut String, thread: &ThreadSnapshot, all: &[ThreadSnapshot]) -> fmt::Result {
     let status = match (thread.active, thread.owns_gil) {
         (_, true) => "active+gil",
         (true, false) => "active",
@@ -55,7 +74,35 @@ fn write_thread(out: &mut String, thread: &ThreadSnapshot) -> fmt::Result {
         Some(name) => writeln!(out, ": \"{}\"", for_terminal(name))?,
         None => writeln!(out)?,
     }
-    thread.frames.iter().try_for_each(|frame| write_frame(out, frame))
+    thread.state.as_ref().map_or(Ok(()), |state| write_state(out, state, all))
+}
+
+fn write_state(out: &mut String, state: &ThreadState, all: &[ThreadSnapshot]) -> fmt::Result {
+    write!(out, "    State: {}", for_terminal(&state.doing))?;
+    if let Some(lock) = &state.lock {
+        write!(out, ", {} at {:#x}", for_terminal(&lock.kind), lock.address)?;
+        if let Some(owner) = lock.owner {
+            write!(out, ", held by ")?;
+            match all.iter().find(|other| other.thread_id == owner) {
+                Some(holder) => write!(out, "thread {}", styled(ID, name_of(holder)))?,
+                None => write!(out, "thread {owner:#X}, which is no Python thread any more")?,
+            }
+        }
+    }
+    writeln!(out, "{}", if state.deadlocked { ": DEADLOCK, they wait for each other" } else { "" })?;
+    match &state.exception {
+        Some(exception) => writeln!(out, "    Handling: {}", for_terminal(exception)),
+        None => Ok(()),
+    }
+}
+
+/// Its id and its name.
+fn name_of(thread: &ThreadSnapshot) -> String {
+    let id = thread.os_thread_id.map_or_else(|| format!("{:#X}", thread.thread_id), |id| id.to_string());
+    match &thread.name {
+        Some(name) => format!("{id} \"{}\"", for_terminal(name)),
+        None => id,
+    }
 }
 
 fn write_frame(out: &mut String, frame: &FrameSnapshot) -> fmt::Result {
@@ -65,6 +112,9 @@ fn write_frame(out: &mut String, frame: &FrameSnapshot) -> fmt::Result {
         write!(out, ":{}", styled(LINE, frame.line))?;
     }
     writeln!(out, ")")?;
+    if let Some(source) = &frame.source {
+        writeln!(out, "        > {}", styled(LINE, for_terminal(source)))?;
+    }
     let Some(locals) = &frame.locals else { return Ok(()) };
     for (heading, kinds) in HEADINGS {
         let mut of_kind = locals.iter().filter(|variable| kinds.contains(&variable.kind)).peekable();
@@ -102,7 +152,7 @@ pub(super) mod tests {
         child.ancestors =
             [(1, "sh"), (7, "a\nb")].map(|(pid, command)| Ancestor { pid, command: command.into() }).into();
         child.snapshot.threads.clear();
-        let text = render(&[child, example()], 5);
+        let text = render(&[child, example()], 5, false);
         let plain = anstream::adapter::strip_str(&text).to_string();
         let expected = "Process 12210: python t.py a\\nb\nPython v3.11.7 (/usr/bin/python3.11)\nParent Process 7: a\\nb\n\n\n-----\nProcess";
         assert!(plain.starts_with(expected), "{plain}");
@@ -123,6 +173,7 @@ pub(super) mod tests {
             line: 6,
             is_entry: false,
             is_shim_entry: false,
+            source: None,
             locals: None,
         };
         let root = FrameSnapshot {
@@ -139,6 +190,7 @@ pub(super) mod tests {
             active: true,
             owns_gil: true,
             frames: vec![leaf, root],
+            state: None,
         };
         let other = ThreadSnapshot {
             os_thread_id: None,
@@ -147,6 +199,7 @@ pub(super) mod tests {
             active: false,
             owns_gil: false,
             frames: Vec::new(),
+            state: None,
         };
         let snapshot = Snapshot { threads: vec![main, other], dropped: 0 };
         Dumped { info, snapshot, ancestors: Vec::new() }
@@ -154,7 +207,7 @@ pub(super) mod tests {
 
     #[test]
     fn the_form_is_that_of_py_spy() {
-        let plain = anstream::adapter::strip_str(&render(&[example()], 80)).to_string();
+        let plain = anstream::adapter::strip_str(&render(&[example()], 80, false)).to_string();
         let expected = r#"Process 12210: python t.py a\nb
 Python v3.11.7 (/usr/bin/python3.11)
 

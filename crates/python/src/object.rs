@@ -206,14 +206,24 @@ pub(crate) fn type_name(memory: &dyn Memory, layout: &Layout, at: Addr) -> Resul
 
 /// A dict's entries as addresses of key and value objects, in order.
 pub(crate) fn dict_entries(memory: &dyn Memory, layout: &Layout, dict: Addr) -> Result<Vec<(Addr, Addr)>, Unreadable> {
+    dict_start(memory, layout, dict, u64::MAX)
+}
+
+/// The entries in the first so many places of a dict, some of which may be empty: of a large one no more is read.
+pub(crate) fn dict_start(
+    memory: &dyn Memory,
+    layout: &Layout,
+    dict: Addr,
+    places: u64,
+) -> Result<Vec<(Addr, Addr)>, Unreadable> {
     if let KeyTable::InDict { mask, entries } = layout.objects.dict.table {
         let slots = size(memory, layout, add(dict, mask)?)?.saturating_add(1);
         let first = read_u64(memory, add(dict, entries)?)?;
-        return pairs(memory, first, slots, None).ok_or(Unreadable::Nonsense("a dict", dict))?;
+        return pairs(memory, first, slots.min(places), None).ok_or(Unreadable::Nonsense("a dict", dict))?;
     }
     let keys = read_u64(memory, add(dict, layout.objects.dict.keys)?)?;
     let values = read_u64(memory, add(dict, layout.objects.dict.values)?)?;
-    entries(memory, layout, keys, (values != 0).then_some(values))
+    entries(memory, layout, keys, (values != 0).then_some(values), places)
 }
 
 /// The entries of a table that has them in any order, with holes: each a hash, a key and a value, or its value in an array
@@ -247,14 +257,15 @@ fn entries(
     layout: &Layout,
     keys: Addr,
     values: Option<Addr>,
+    places: u64,
 ) -> Result<Vec<(Addr, Addr)>, Unreadable> {
     let dict = &layout.objects.dict;
     if let KeyTable::Slots(size) = dict.table {
-        let slots = read_u64(memory, add(keys, size)?)?;
+        let slots = read_u64(memory, add(keys, size)?)?.min(places);
         let values = values.map(|at| add(at, dict.values_first)).transpose()?;
         return pairs(memory, add(keys, dict.indices)?, slots, values).ok_or(Unreadable::Nonsense("a dict", keys))?;
     }
-    let used = read_u64(memory, add(keys, dict.entries_used)?)?;
+    let used = read_u64(memory, add(keys, dict.entries_used)?)?.min(places);
     let nonsense = Unreadable::Nonsense("a dict", keys);
     if used > MAX_ENTRIES {
         return Err(nonsense);
@@ -348,7 +359,7 @@ pub(crate) fn instance_entries(
         Instance::DictOffset => {
             let offset = read_u64(memory, add(class, objects.tp_dictoffset)?)? as i64;
             // Of an object with a part of variable length it is counted from the end.
-            let offset = if offset < 0 { offset + end_of(memory, layout, at, class)? } else { offset };
+            let offset = if offset < 0 { offset.saturating_add(end_of(memory, layout, at, class)?) } else { offset };
             if !(1..1 << 20).contains(&offset) {
                 return Ok(Vec::new());
             }
@@ -377,7 +388,7 @@ pub(crate) fn instance_entries(
     if keys == 0 {
         return Ok(Vec::new());
     }
-    entries(memory, layout, keys, Some(values))
+    entries(memory, layout, keys, Some(values), u64::MAX)
 }
 
 /// How long an object of variable length is, rounded up to words (`_PyObject_VAR_SIZE` in `Include/objimpl.h`).

@@ -20,9 +20,11 @@ mod redaction;
 mod sequence;
 mod set;
 mod text;
+mod threads;
 mod time;
 
 pub use class::Classes;
 pub use locals::{Kind, Local, Place, locals};
 pub use printer::{Limits, Look, Shown};
 pub use redaction::{Redaction, SECRETS};
+pub use threads::Wait;

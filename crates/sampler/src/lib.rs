@@ -21,6 +21,7 @@ mod snapshot;
 mod stacks;
 mod started;
 mod survey;
+mod thread_state;
 mod thread_table;
 mod tree;
 
@@ -30,6 +31,7 @@ pub use options::{LineMode, MAX_OVERHEAD, Mode, Options, ValueOptions};
 pub use py_spy_python::value::{Kind, Limits, Redaction, SECRETS, Shown};
 pub use patience::{Patience, attach_patiently};
 pub use py_spy_target::Durations;
+pub use thread_state::{LockWait, ThreadState};
 pub use snapshot::{FrameSnapshot, ProcessInfo, Snapshot, ThreadSnapshot};
 
 use std::time::Instant;

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use py_spy_address_space::{ALL_NEAR, Addr, BEFORE, LAST, Window};
 use py_spy_python::{Gil, Python, RawFrame, Reader, Runs, Stack, ThreadState, Unreadable, stands, walk, walk_again};
-use py_spy_target::{CpuClock, Live, ProcessEnd, Slices, Stopper, Target, Tasks};
+use py_spy_target::{Call, CpuClock, Live, ProcessEnd, Slices, Stopper, Target, Tasks};
 use rustc_hash::FxHashMap;
 
 use crate::codes::Codes;
@@ -83,6 +83,8 @@ pub(crate) struct Watch {
     last_holder: (Addr, Addr),
     /// The thread that slept at the last look under a GIL, and what the scheduler had counted for it.
     kept: Option<(u32, Option<Slices>)>,
+    /// The system calls that threads were in before the look.
+    pub(crate) calls: FxHashMap<u32, Call>,
     /// What is wanted of variables, if anything is.
     wants: Option<Wants>,
     effort: Effort,
@@ -145,6 +147,7 @@ impl Watch {
             careful: 0,
             last_holder: (0, 0),
             kept: None,
+            calls: FxHashMap::default(),
             wants,
             roster: Roster::default(),
             codes: Codes::default(),
@@ -207,7 +210,7 @@ impl Watch {
             Mode::Stop => self.take_stopping(wanted),
             Mode::Nonblocking => self.take_nonblocking(wanted),
         };
-        if self.wants.is_some() && self.moment.values.is_empty() {
+        if self.wants.is_some() && self.moment.values.is_empty() && self.moment.about.is_empty() {
             // Nothing was stopped.
             self.read_values(0);
         }

@@ -46,8 +46,12 @@ pub struct Options {
 pub struct ValueOptions {
     /// How much of each.
     pub limits: Limits,
-    /// Also the variables of modules, in the frames that run them.
+    /// The variables of frames.
+    pub variables: bool,
+    /// Also those of modules, in the frames that run them.
     pub globals: bool,
+    /// What each thread is doing: what it waits for, the exception that it handles.
+    pub states: bool,
     /// Names whose values are not shown.
     pub redaction: Redaction,
 }

@@ -1,6 +1,7 @@
 //! One look at every thread of a process.
 
 use py_spy_profile::{Frame, Tables};
+use py_spy_target::Call;
 use rustc_hash::FxHashSet;
 
 use crate::codes::Naming;
@@ -8,6 +9,7 @@ use crate::moment::{Part, Variable, Wanted, Watch};
 use crate::stacks::Namer;
 use crate::stacks::mixed::{Mixed, mixed_stack};
 use crate::thread_table::read_names;
+use crate::thread_state::{ThreadState, find_deadlocks};
 use crate::{AttachError, Later, Options, Sampler};
 
 /// Looks at a process for one snapshot. A program that is just starting frees the code of each module that it has run.
@@ -50,10 +52,12 @@ pub struct ThreadSnapshot {
     pub owns_gil: bool,
     /// Innermost first.
     pub frames: Vec<FrameSnapshot>,
+    /// What it is doing, where that was wanted.
+    pub state: Option<ThreadState>,
 }
 
 /// One Python frame.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FrameSnapshot {
     /// Function name, qualified where the interpreter knows it.
     pub name: String,
@@ -67,6 +71,8 @@ pub struct FrameSnapshot {
     pub is_entry: bool,
     /// The frame was entered from C through a shim frame (3.12+).
     pub is_shim_entry: bool,
+    /// The text of its line, where it was looked for.
+    pub source: Option<String>,
     /// Its variables; `None` when they were not wanted, or could not be read.
     pub locals: Option<Vec<Variable>>,
 }
@@ -118,6 +124,12 @@ impl Sampler {
         // The states first: a thread that is stopped for the look would look stopped.
         let mut running = Vec::new();
         watch.tasks.running(&mut running, false);
+        let states = self.options.values.as_ref().is_some_and(|options| options.states);
+        watch.calls.clear();
+        if states {
+            let resting = watch.tasks.ids().filter(|tid| !running.contains(tid));
+            watch.calls = resting.filter_map(|tid| Some((tid, Call::of(pid, tid)?))).collect();
+        }
         watch.take(Wanted::All).map_err(|why| ending(why.to_string()))?;
         let names = read_names(&watch.roster, &watch.memory, &watch.python.layout);
         let mut threads: Vec<ThreadSnapshot> = Vec::new();
@@ -135,6 +147,7 @@ impl Sampler {
             };
             all_named &= complete;
             let interpreter = self.watch.roster.interpreters[member.interpreter].at;
+            let state = states.then(|| self.state(&part, &running));
             threads.push(ThreadSnapshot {
                 os_thread_id: member.tid,
                 thread_id: member.id,
@@ -142,13 +155,28 @@ impl Sampler {
                 active: member.tid.is_some_and(|tid| running.contains(&tid)),
                 owns_gil: part.holds_gil,
                 frames,
+                state,
             });
         }
         // An interpreter that runs nothing has a state for the thread that made it.
         let with_frames: FxHashSet<u64> =
             threads.iter().filter(|thread| !thread.frames.is_empty()).map(|thread| thread.thread_id).collect();
         threads.retain(|thread| !thread.frames.is_empty() || !with_frames.contains(&thread.thread_id));
+        find_deadlocks(&mut threads);
         Ok((Snapshot { threads, dropped: self.watch.moment.dropped }, all_named))
+    }
+
+    /// What the thread of a part is doing.
+    fn state(&self, part: &Part, running: &[u32]) -> ThreadState {
+        let Watch { roster, moment, calls, .. } = &self.watch;
+        let tid = roster.members[part.member].tid;
+        let about = moment.about.get(&part.member);
+        let runs = tid.is_some_and(|tid| running.contains(&tid));
+        let call = tid.and_then(|tid| calls.get(&tid));
+        let wait = about.and_then(|about| about.wait.as_ref());
+        let state = ThreadState::of(runs, part.holds_gil, call, roster.gil_of(part.member), wait);
+        let exception = about.and_then(|about| about.exception.as_ref()).map(|shown| shown.repr.clone());
+        ThreadState { exception, ..state }
     }
 
     /// A part's frames with the native ones between them, innermost first; `None` when they are not wanted, or do not
@@ -221,6 +249,7 @@ impl Sampler {
                     line,
                     is_entry: raw.entry && !shims,
                     is_shim_entry: raw.entry && shims,
+                    source: None,
                     locals: moment.values.get(&index).cloned(),
                 });
             }

@@ -7,7 +7,7 @@ mod linux;
 
 pub use durations::Durations;
 pub use linux::{
-    CpuClock, Executable, Family, Live, MAX_FAMILY, MappedFile, Permission, ProcError, ProcessEnd, ProcessError,
+    Call, CpuClock, Executable, Family, Live, MAX_FAMILY, MappedFile, Permission, ProcError, ProcessEnd, ProcessError,
     ReadCount, Refusal, Relative, RootFolder, Slices, Stopper, Target, TaskState, Tasks, all_processes,
     block_child_signals, check_proc, command_line, raise_file_limit, sleep_exactly,
 };

@@ -1,6 +1,7 @@
 //! Linux: `process_vm_readv`, `/proc` and ptrace.
 
 mod affinity;
+mod call;
 mod cpu_clock;
 mod end;
 mod family;
@@ -14,6 +15,7 @@ mod sleep;
 mod stop;
 mod tasks;
 
+pub use call::Call;
 pub use cpu_clock::CpuClock;
 pub use end::ProcessEnd;
 pub use family::{Family, MAX_FAMILY, Relative, all_processes};

@@ -35,6 +35,9 @@ pub struct Values {
     pub set_key_first: bool,
     /// Where a `deque` is kept (`Modules/_collectionsmodule.c`).
     pub deque: Deque,
+    /// The exception that a thread is handling: a pointer in its state to an item, and the exception in that; up to 3.6 it is in
+    /// the state itself.
+    pub exception: (Offset, Option<Offset>),
     /// How values are written.
     pub style: Style,
 }
@@ -131,6 +134,12 @@ impl Values {
                 Deque { left: 8, left_index: 24, length: 0, max_length: 48, items: (8, 64), next: 520 }
             } else {
                 Deque { left: 0, left_index: 16, length: 32, max_length: 48, items: (0, 62), next: 496 }
+            },
+            // Counted from the start of the thread state, which has no header.
+            exception: match pick(&[(0, 112), (7, 144), (11, 120), (12, 104), (13, 120), (15, 144)], 104) {
+                offset if at(11) => (offset, Some(0)),
+                offset if at(7) => (offset, Some(8)),
+                offset => (offset, None),
             },
             style: Style {
                 two,

@@ -6,13 +6,21 @@ use super::class::Class;
 use super::printer::{Printer, Written};
 use crate::object::{self, Unreadable};
 
+/// Places of a dict that are looked at beyond those that may be shown.
+const SPARE_PLACES: u64 = 256;
+
 /// Entries of an `OrderedDict` that are followed.
 const MAX_LINKS: usize = 1 << 16;
 
 impl Printer<'_> {
     /// Its entries in their order.
     pub(super) fn entries(&self, at: Addr) -> Result<Vec<(Addr, Addr)>, Unreadable> {
-        object::dict_entries(self.memory, self.layout, at)
+        object::dict_start(self.memory, self.layout, at, self.places())
+    }
+
+    /// Places of a dict that are looked at: some may be empty.
+    fn places(&self) -> u64 {
+        4 * self.limits.elements.min(self.limits.characters) as u64 + SPARE_PLACES
     }
 
     fn pairs(&mut self, entries: impl IntoIterator<Item = (Addr, Addr)>) {

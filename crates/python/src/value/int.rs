@@ -5,8 +5,9 @@ use py_spy_address_space::{Addr, read_u64, read_vec};
 use super::printer::{Printer, Written};
 use crate::object::{self, Unreadable, add};
 
-/// Digits (of 30 or 15 bits) of which the decimal ones are worked out: some 30,000 of them. Those of larger ones are not.
-const MAX_DIGITS: u64 = 3_400;
+/// Digits (of 30 or 15 bits) of which the decimal ones are worked out: 4,515 of them, more than Python itself is willing to
+/// write (`sys.int_info.default_max_str_digits`, 3.11+).
+const MAX_DIGITS: u64 = 500;
 
 /// A power of ten that has place in a word.
 const BASE: u64 = 1_000_000_000;

@@ -68,13 +68,13 @@ impl Look<'_> {
 
     /// The value of a variable that is a number and no object.
     pub fn show_int(&self, name: &str, value: i64) -> Shown {
-        let repr = if self.redaction.hides(name) { HIDDEN.to_owned() } else { value.to_string() };
+        let repr = if self.redaction.matches(name) { HIDDEN.to_owned() } else { value.to_string() };
         Shown { repr, ..Shown::default() }
     }
 
     /// The value of a variable.
     pub fn show_named(&self, classes: &mut Classes, name: &str, at: Addr) -> Shown {
-        if self.redaction.hides(name) {
+        if self.redaction.matches(name) {
             return Shown { repr: HIDDEN.to_owned(), ..Shown::default() };
         }
         self.show(classes, at)
@@ -171,7 +171,7 @@ impl<'a> Printer<'a> {
 
     /// Writes the value of something that has a name, unless it is to be hidden.
     pub(super) fn named(&mut self, name: &str, at: Addr) {
-        if self.redaction.hides(name) {
+        if self.redaction.matches(name) {
             self.push(HIDDEN);
         } else {
             self.value(at);

@@ -22,12 +22,12 @@ impl Redaction {
     }
 
     /// True for a name whose value is not shown.
-    pub fn hides(&self, name: &str) -> bool {
+    pub fn matches(&self, name: &str) -> bool {
         if self.patterns.is_empty() {
             return false;
         }
         let name = normal(name);
-        self.patterns.iter().any(|pattern| matches(pattern, &name))
+        self.patterns.iter().any(|pattern| fits(pattern, &name))
     }
 }
 
@@ -36,7 +36,7 @@ fn normal(name: &str) -> String {
 }
 
 /// The pieces between the stars come one after the other.
-fn matches(pattern: &str, name: &str) -> bool {
+fn fits(pattern: &str, name: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut name) = name.strip_prefix(first) else { return false };
     let mut pieces: Vec<&str> = rest.split('*').collect();
@@ -58,13 +58,13 @@ mod tests {
     fn names_of_secrets() {
         let redaction = Redaction::of(SECRETS);
         for name in ["password", "DB_PASSWORD", "x-api-key", "accessToken", "Set-Cookie", "client_secret"] {
-            assert!(redaction.hides(name), "{name}");
+            assert!(redaction.matches(name), "{name}");
         }
         for name in ["user", "pass_", "key", "", "author"] {
-            assert!(!redaction.hides(name), "{name}");
+            assert!(!redaction.matches(name), "{name}");
         }
         let own = Redaction::of(["card", "a*c*e"]);
-        assert_eq!(["card", "cards", "ace", "abcde", "abc"].map(|name| own.hides(name)), [true, false, true, true, false]);
-        assert!(!Redaction::default().hides("password"));
+        assert_eq!(["card", "cards", "ace", "abcde", "abc"].map(|name| own.matches(name)), [true, false, true, true, false]);
+        assert!(!Redaction::default().matches("password"));
     }
 }

@@ -4,7 +4,7 @@ use py_spy_address_space::Addr;
 use py_spy_python::RawFrame;
 use rustc_hash::FxHashMap;
 
-use super::values::Variable;
+use super::values::{About, Variable};
 
 /// One thread state's frames in a [`Moment`].
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +57,8 @@ pub(crate) struct Moment {
     pub(super) mixed: bool,
     /// The variables of frames, by their index, where those are wanted.
     pub(crate) values: FxHashMap<usize, Vec<Variable>>,
+    /// What the threads are about, by member, where that is wanted.
+    pub(crate) about: FxHashMap<usize, About>,
 }
 
 impl Moment {
@@ -69,6 +71,7 @@ impl Moment {
         self.dropped = 0;
         self.mixed = false;
         self.values.clear();
+        self.about.clear();
     }
 
     /// How far it has been filled.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use py_spy_address_space::{Addr, Fault, FaultKind, Memory, Pages, read_u64};
 use py_spy_python::layout::values::Values;
-use py_spy_python::value::{Classes, Kind, Look, Place, Shown, locals};
+use py_spy_python::value::{Classes, Kind, Look, Place, Shown, Wait, locals};
 
 use super::Watch;
 use crate::options::ValueOptions;
@@ -27,6 +27,13 @@ pub struct Variable {
     pub address: Addr,
     /// Its value.
     pub value: Shown,
+}
+
+/// What one thread is about, as its memory has it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct About {
+    pub(crate) wait: Option<Wait>,
+    pub(crate) exception: Option<Shown>,
 }
 
 /// What is wanted of variables, and what helps to read them.
@@ -73,12 +80,21 @@ impl Watch {
         let hurried = Hurried { memory: &pages, until, reads: Cell::new(0), late: Cell::new(false) };
         let memory: &dyn Memory = &hurried;
         let (layout, values) = (&self.python.layout, &wants.values);
-        let ValueOptions { limits, globals, redaction } = &wants.options;
+        let ValueOptions { limits, variables, globals, states, redaction } = &wants.options;
         let look = Look { memory, layout, values, limits: *limits, redaction };
         wants.classes.forget();
         self.moment.values.retain(|&frame, _| frame < first);
+        for part in self.moment.parts.iter().filter(|part| *states && part.first >= first) {
+            let member = self.roster.members[part.member];
+            let call = member.tid.and_then(|tid| self.calls.get(&tid));
+            let frame = self.moment.frames[part.first..part.end].iter().find(|frame| !frame.shim);
+            let futex = call.and_then(|call| call.futex);
+            let wait = frame.zip(futex).and_then(|(frame, futex)| look.wait(&mut wants.classes, frame, futex, member.id));
+            let exception = look.exception(&mut wants.classes, member.at);
+            self.moment.about.insert(part.member, About { wait, exception });
+        }
         for (index, frame) in self.moment.frames.iter().enumerate().skip(first) {
-            if frame.shim {
+            if frame.shim || !*variables {
                 continue;
             }
             // Of a frame that can not be read nothing is known.

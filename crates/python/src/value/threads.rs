@@ -1,0 +1,105 @@
+//! What a thread is about: the exception that it handles, the lock that it waits for.
+
+use py_spy_address_space::{Addr, read_u64, read_vec};
+
+use super::class::Classes;
+use super::printer::{Look, Printer, Shown};
+use crate::object::{Unreadable, add, word};
+use crate::stack::RawFrame;
+
+/// Words of a frame, from its variables on, in which a lock is looked for.
+const MAX_SLOTS: usize = 64;
+
+/// Types of locks.
+const LOCKS: [&str; 3] = ["_thread.lock", "_thread.RLock", "thread.lock"];
+
+/// Where the `RLock` that is written in Python keeps its owner (`Lib/threading.py`).
+const OWNERS: [&str; 2] = ["_RLock__owner", "_owner"];
+
+/// `_Py_LOCKED` and `_Py_HAS_PARKED` (`Include/cpython/pylock.h`).
+const WAITED_FOR: u64 = 3;
+
+/// A lock that a thread waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// Where the lock is.
+    pub lock: Addr,
+    /// Its type: `_thread.lock`, `_thread.RLock`.
+    pub kind: String,
+    /// `pthread_self()` of the thread that has it, where the lock knows.
+    pub owner: Option<u64>,
+}
+
+impl Look<'_> {
+    /// The exception that a thread is handling, its type and arguments.
+    pub fn exception(&self, classes: &mut Classes, state: Addr) -> Option<Shown> {
+        let (offset, inner) = self.values.exception;
+        let read = || -> Result<Addr, Unreadable> {
+            let found = read_u64(self.memory, add(state, offset)?)?;
+            Ok(match inner {
+                Some(_) if found == 0 => 0,
+                Some(inner) => read_u64(self.memory, add(found, inner)?)?,
+                None => found,
+            })
+        };
+        let at = read().ok().filter(|&at| at != 0)?;
+        let class = Printer::new(*self, classes).class_of(at).ok()?;
+        (&*class.tp_name != "NoneType" && class.flags & super::class::EXCEPTION_SUBCLASS != 0)
+            .then(|| self.show(classes, at))
+    }
+
+    /// The lock that the thread with this `pthread_self()` waits for in its innermost frame. `futex` is the address that the kernel
+    /// has it wait at: up to 3.13 that of the lock's own semaphore, so there is no doubt. Later locks are bytes
+    /// (`PyMutex`) that say that somebody waits: the one is taken that the frame has at hand, if it is the only one.
+    pub fn wait(&self, classes: &mut Classes, frame: &RawFrame, futex: Addr, own: u64) -> Option<Wait> {
+        let start = frame.at.checked_add(self.layout.frame.locals.into())?;
+        // The frame may lie near the end of what can be read.
+        let slots = (1..=MAX_SLOTS).rev().find_map(|count| read_vec(self.memory, start, count * 8).ok())?;
+        let tag = self.layout.frame.code_tag;
+        let words: Vec<Addr> = slots.chunks_exact(8).map(|chunk| word(chunk, 0) & !tag).filter(|&at| at > 1).collect();
+        let mut printer = Printer::new(*self, classes);
+        let mut candidates: Vec<(Addr, Option<u64>)> = words.iter().map(|&at| (at, None)).collect();
+        for &at in &words {
+            // A method that is bound to it, or an object that has it.
+            let Ok(class) = printer.class_of(at) else { continue };
+            if &*class.tp_name == "builtin_function_or_method" {
+                candidates.extend(printer.field(at, 8).ok().map(|bound| (bound, None)));
+            } else if class.is_heap() && !LOCKS.contains(&&*class.tp_name) {
+                candidates.extend(printer.locks_of(at).unwrap_or_default());
+            }
+        }
+        let mut likely: Vec<Wait> = Vec::new();
+        for (at, owner) in candidates {
+            let Ok(class) = printer.class_of(at) else { continue };
+            if !LOCKS.contains(&&*class.tp_name) {
+                continue;
+            }
+            let Ok(state) = printer.lock_state(at, &class.tp_name) else { continue };
+            let owner = state.owner.map(|owner| owner.0).or(owner);
+            let wait = Wait { lock: at, kind: class.tp_name.clone(), owner };
+            match printer.field(at, 0) {
+                Ok(semaphore) if semaphore == futex => return Some(wait),
+                Ok(byte) if byte <= 0xff && byte & WAITED_FOR == WAITED_FOR && owner != Some(own) => {
+                    if likely.iter().all(|other| other.lock != at) {
+                        likely.push(wait);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if likely.len() == 1 { likely.pop() } else { None }
+    }
+}
+
+impl Printer<'_> {
+    /// The attributes of an object, with the owner that it keeps beside them: `RLock` of Python 2 is written in Python.
+    fn locks_of(&mut self, at: Addr) -> Result<Vec<(Addr, Option<u64>)>, Unreadable> {
+        let attributes = self.attributes(at)?;
+        let owner = attributes.iter().find(|(name, _)| OWNERS.contains(&&**name));
+        let owner = match owner {
+            Some(&(_, owner)) => self.number(owner)?.and_then(|owner| u64::try_from(owner).ok()),
+            None => None,
+        };
+        Ok(attributes.into_iter().map(|(_, value)| (value, owner)).collect())
+    }
+}

@@ -1,0 +1,57 @@
+//! What each thread is doing.
+
+use py_spy_test_programs::{Program, one_of_each_series_that_runs, turn};
+use serde_json::Value;
+
+use super::{dump, dump_json};
+
+fn thread<'a>(threads: &'a Value, name: &str) -> &'a Value {
+    let mut all = threads.as_array().expect("threads").iter();
+    all.find(|thread| thread["thread_name"] == name).unwrap_or_else(|| panic!("no thread {name}"))
+}
+
+/// Waits until all threads are where they stay: the kernel says so of each.
+fn settled(program: &Program) -> Value {
+    let names = ["one", "other", "reader", "wants_plain", "handles"];
+    loop {
+        let threads = dump_json(program, &["--state"]);
+        let rests = |name| {
+            let doing = thread(&threads, name)["state"]["doing"].as_str().expect("words");
+            if name == "reader" { doing.contains("socket") } else { doing == "waiting for a lock" }
+        };
+        if names.into_iter().all(rests) {
+            return threads;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn threads_say_what_they_wait_for() {
+    let turn = turn();
+    for interpreter in one_of_each_series_that_runs("waits") {
+        let program = Program::start(&turn, interpreter, "waits", &[]);
+        let threads = settled(&program);
+        let port = program.said().iter().find_map(|line| line.strip_prefix("port ")).expect("it says its port");
+        let doing = thread(&threads, "reader")["state"]["doing"].as_str().expect("words");
+        assert!(doing.starts_with("sleeping in recvfrom fd "), "{interpreter}: {doing}");
+        assert!(doing.ends_with(&format!(" -> socket 127.0.0.1:{port}")), "{interpreter}: {doing}");
+        let main = thread(&threads, "MainThread")["state"]["doing"].as_str().expect("words");
+        assert!(main.starts_with("sleeping in read fd 0 -> "), "{interpreter}: {main}");
+        for (name, other) in [("one", "other"), ("other", "one")] {
+            let state = &thread(&threads, name)["state"];
+            assert_eq!(state["lock"]["owner"], thread(&threads, other)["thread_id"], "{interpreter}: {state}");
+            assert_eq!(state["deadlocked"], true, "{interpreter}: {name}");
+        }
+        let plain = &thread(&threads, "wants_plain")["state"];
+        assert_eq!((plain["lock"]["owner"].as_u64(), &plain["deadlocked"]), (None, &Value::Bool(false)), "{interpreter}");
+        let handles = thread(&threads, "handles")["state"]["exception"].as_str();
+        assert!(matches!(handles, Some("ValueError('broken')" | "ValueError('broken',)")), "{interpreter}: {handles:?}");
+        let text = dump(&program, &["--state", "-l", "--source", "--thread", "r*der"]);
+        assert_eq!(text.matches("\nThread ").count(), 1, "{interpreter}: {text}");
+        assert!(text.contains("        > client.recv(1)\n"), "{interpreter}: {text}");
+        assert!(text.contains("            password: <redacted>\n"), "{interpreter}: {text}");
+        let shown = dump(&program, &["-l", "--no-redact", "--thread", "reader"]);
+        assert!(shown.contains("            password: 'hunter2'\n"), "{interpreter}: {shown}");
+    }
+}
