@@ -44,9 +44,16 @@ fn threads_say_what_they_wait_for() {
             assert_eq!(state["deadlocked"], true, "{interpreter}: {name}");
         }
         let plain = &thread(&threads, "wants_plain")["state"];
-        assert_eq!((plain["lock"]["owner"].as_u64(), &plain["deadlocked"]), (None, &Value::Bool(false)), "{interpreter}");
+        assert_eq!(
+            (plain["lock"]["owner"].as_u64(), &plain["deadlocked"]),
+            (None, &Value::Bool(false)),
+            "{interpreter}"
+        );
         let handles = thread(&threads, "handles")["state"]["exception"].as_str();
-        assert!(matches!(handles, Some("ValueError('broken')" | "ValueError('broken',)")), "{interpreter}: {handles:?}");
+        assert!(
+            matches!(handles, Some("ValueError('broken')" | "ValueError('broken',)")),
+            "{interpreter}: {handles:?}"
+        );
         let text = dump(&program, &["--state", "-l", "--source", "--thread", "r*der"]);
         assert_eq!(text.matches("\nThread ").count(), 1, "{interpreter}: {text}");
         assert!(text.contains("        > client.recv(1)\n"), "{interpreter}: {text}");

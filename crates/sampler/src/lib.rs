@@ -28,11 +28,11 @@ mod tree;
 pub use control::{Control, End};
 pub use moment::{Effort, Variable};
 pub use options::{LineMode, MAX_OVERHEAD, Mode, Options, ValueOptions};
-pub use py_spy_python::value::{Kind, Limits, Redaction, SECRETS, Shown};
 pub use patience::{Patience, attach_patiently};
+pub use py_spy_python::value::{Kind, Limits, Redaction, SECRETS, Shown};
 pub use py_spy_target::Durations;
-pub use thread_state::{LockWait, ThreadState};
 pub use snapshot::{FrameSnapshot, ProcessInfo, Snapshot, ThreadSnapshot};
+pub use thread_state::{LockWait, ThreadState};
 
 use std::time::Instant;
 

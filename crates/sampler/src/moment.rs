@@ -27,9 +27,9 @@ use crate::{Mode, Options};
 use before::Before;
 pub use effort::Effort;
 use roots::Roots;
-use values::Wants;
-pub use values::Variable;
 pub(crate) use stacks::{Moment, NativeStack, Part};
+pub use values::Variable;
+use values::Wants;
 
 /// From this interval down a thread that is stopped again and again is stayed attached to in between. What happens to it
 /// then is noticed at once, for the waits are as short.

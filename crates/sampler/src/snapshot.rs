@@ -8,8 +8,8 @@ use crate::codes::Naming;
 use crate::moment::{Part, Variable, Wanted, Watch};
 use crate::stacks::Namer;
 use crate::stacks::mixed::{Mixed, mixed_stack};
-use crate::thread_table::read_names;
 use crate::thread_state::{ThreadState, find_deadlocks};
+use crate::thread_table::read_names;
 use crate::{AttachError, Later, Options, Sampler};
 
 /// Looks at a process for one snapshot. A program that is just starting frees the code of each module that it has run.

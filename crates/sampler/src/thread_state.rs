@@ -33,10 +33,16 @@ pub struct ThreadState {
 }
 
 impl ThreadState {
-    pub(crate) fn of(running: bool, holds_gil: bool, call: Option<&Call>, gil: Option<Gil>, wait: Option<&Wait>) -> Self {
-        let at_gil = |futex: u64| gil.is_some_and(|gil| {
-            !gil.names_holders_only() && futex.abs_diff(gil.last_holder) < GIL_REACH
-        });
+    pub(crate) fn of(
+        running: bool,
+        holds_gil: bool,
+        call: Option<&Call>,
+        gil: Option<Gil>,
+        wait: Option<&Wait>,
+    ) -> Self {
+        let at_gil = |futex: u64| {
+            gil.is_some_and(|gil| !gil.names_holders_only() && futex.abs_diff(gil.last_holder) < GIL_REACH)
+        };
         let futex = call.and_then(|call| call.futex);
         let lock = wait.map(|wait| LockWait { address: wait.lock, kind: wait.kind.clone(), owner: wait.owner });
         let doing = match (running, call) {
@@ -98,7 +104,12 @@ mod tests {
     fn only_those_in_a_circle_are_deadlocked() {
         // 1 and 2 wait for each other, 3 for 1, 4 for nobody, 5 for one that is gone, 6 for itself.
         let mut threads = [
-            waiting(1, Some(2)), waiting(2, Some(1)), waiting(3, Some(1)), waiting(4, None), waiting(5, Some(9)), waiting(6, Some(6)),
+            waiting(1, Some(2)),
+            waiting(2, Some(1)),
+            waiting(3, Some(1)),
+            waiting(4, None),
+            waiting(5, Some(9)),
+            waiting(6, Some(6)),
         ];
         find_deadlocks(&mut threads);
         let dead = threads.map(|thread| thread.state.is_some_and(|state| state.deadlocked));

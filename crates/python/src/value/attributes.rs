@@ -63,7 +63,10 @@ impl Printer<'_> {
             "instance" => {
                 let dict = self.field(at, 8)?;
                 let entries = self.entries(dict)?;
-                entries.into_iter().map(|(name, value)| Ok((self.text_of(name)?, value))).collect::<Result<_, Unreadable>>()?
+                entries
+                    .into_iter()
+                    .map(|(name, value)| Ok((self.text_of(name)?, value)))
+                    .collect::<Result<_, Unreadable>>()?
             }
             _ => self.attributes(at)?,
         };

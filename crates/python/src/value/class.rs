@@ -169,7 +169,8 @@ impl Look<'_> {
             let file = || self.file_of_repr(owner);
             class.is_dataclass = self.own(owner, "__dataclass_fields__")?.is_some()
                 && file().is_ok_and(|file| file.ends_with("dataclasses.py") || file.ends_with("reprlib.py"));
-            class.is_enum = self.own(owner, "_member_map_")?.is_some() && file().is_ok_and(|file| file.ends_with("enum.py"));
+            class.is_enum =
+                self.own(owner, "_member_map_")?.is_some() && file().is_ok_and(|file| file.ends_with("enum.py"));
         }
         if flags & TUPLE_SUBCLASS != 0 && !class.is_named_tuple && class.repr != "tuple" {
             class.is_struct_sequence = self.field(owner, MEMBERS)? != 0;

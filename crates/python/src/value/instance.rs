@@ -54,7 +54,8 @@ impl Printer<'_> {
     }
 
     pub(super) fn dataclass(&mut self, at: Addr, class: &Class) -> Written {
-        let fields = self.class_attribute(class, "__dataclass_fields__")?.ok_or(Unreadable::Nonsense("a dataclass", at))?;
+        let fields =
+            self.class_attribute(class, "__dataclass_fields__")?.ok_or(Unreadable::Nonsense("a dataclass", at))?;
         let attributes = self.attributes(at)?;
         let mut shown = Vec::new();
         for (name, field) in self.entries(fields)? {
@@ -111,7 +112,12 @@ impl Printer<'_> {
         let mut parts = Vec::new();
         for (key, member) in self.entries(map)? {
             let Some(bits) = self.number(key)? else { continue };
-            if member != at && bits != 0 && bits & wanted == bits && bits & (bits - 1) == 0 && self.is_text(member, "_name_")? {
+            if member != at
+                && bits != 0
+                && bits & wanted == bits
+                && bits & (bits - 1) == 0
+                && self.is_text(member, "_name_")?
+            {
                 let name = self.attribute(member, "_name_")?;
                 parts.push((bits, self.string(name)?));
             }

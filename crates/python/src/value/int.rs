@@ -75,7 +75,12 @@ impl Printer<'_> {
             word[..width].copy_from_slice(chunk);
             u32::from_le_bytes(word) & mask
         };
-        Ok(Integer { negative, digits: bytes.chunks_exact(width).map(digit).collect(), bits: long.digit_bits.into(), count })
+        Ok(Integer {
+            negative,
+            digits: bytes.chunks_exact(width).map(digit).collect(),
+            bits: long.digit_bits.into(),
+            count,
+        })
     }
 
     fn big(&mut self, at: Addr, suffix: &str) -> Written {

@@ -25,7 +25,11 @@ impl Printer<'_> {
     /// `partialobject` in `Modules/_functoolsmodule.c`: function, arguments, keywords.
     pub(super) fn partial(&mut self, at: Addr, class: &Class) -> Written {
         let [function, arguments, keywords] = [self.field(at, 0)?, self.field(at, 8)?, self.field(at, 16)?];
-        let name = if class.is_heap() && class.module != "functools" { class.full_name() } else { "functools.partial".to_owned() };
+        let name = if class.is_heap() && class.module != "functools" {
+            class.full_name()
+        } else {
+            "functools.partial".to_owned()
+        };
         self.within(at, "...", |printer| {
             printer.write(format_args!("{name}("));
             printer.value(function);
@@ -207,7 +211,9 @@ impl Printer<'_> {
         let state = self.lock_state(at, &class.repr)?;
         let word = if state.locked { "locked" } else { "unlocked" };
         match state.owner {
-            Some((owner, count)) => self.write(format_args!("<{word} {name} object owner={owner} count={count} at {at:#x}>")),
+            Some((owner, count)) => {
+                self.write(format_args!("<{word} {name} object owner={owner} count={count} at {at:#x}>"))
+            }
             None => self.write(format_args!("<{word} {name} object at {at:#x}>")),
         }
         Ok(())

@@ -2,7 +2,10 @@
 
 use py_spy_address_space::{Addr, Memory, read_u32, read_u64, read_vec};
 
-use crate::layout::{Layout, values::{Cells, Values}};
+use crate::layout::{
+    Layout,
+    values::{Cells, Values},
+};
 use crate::object::{self, Unreadable, add, word};
 use crate::stack::RawFrame;
 
@@ -136,9 +139,7 @@ impl Look<'_> {
                 Ok(named.map(|(name, kind)| (name, kind & CELL != 0, kind & FREE != 0)).collect())
             }
             Cells::Apart { cells, free } => {
-                let tuple = |offset| {
-                    self.strings(read_u64(self.memory, add(self.code, self.values.header + offset)?)?)
-                };
+                let tuple = |offset| self.strings(read_u64(self.memory, add(self.code, self.values.header + offset)?)?);
                 let mut all: Vec<_> = names.into_iter().map(|name| (name, false, false)).collect();
                 all.extend(tuple(cells)?.into_iter().map(|name| (name, true, false)));
                 all.extend(tuple(free)?.into_iter().map(|name| (name, true, true)));

@@ -79,7 +79,8 @@ impl Printer<'_> {
         let words = |start: Addr| -> Result<Vec<u64>, Unreadable> {
             Ok(read_vec(self.memory, start, count as usize * 8)?.chunks_exact(8).map(|chunk| word(chunk, 0)).collect())
         };
-        let (shape, strides) = if count == 0 { (Vec::new(), Vec::new()) } else { (words(dimensions)?, words(strides)?) };
+        let (shape, strides) =
+            if count == 0 { (Vec::new(), Vec::new()) } else { (words(dimensions)?, words(strides)?) };
         // `PyArray_Descr`: typeobj, kind, type, byteorder.
         let kind = self.field(description, 0)?;
         let letter = char::from(read_array::<1>(self.memory, self.place(description, 9)?)?[0]);
@@ -102,11 +103,21 @@ impl Printer<'_> {
             fits
         });
         let plain = matches!(letter, 'l' | 'd' | '?');
-        if count == 1 && contiguous && width > 0 && matches!(letter, 'l' | 'i' | 'h' | 'b' | 'q' | 'B' | 'H' | 'I' | 'L' | 'Q') && total > 0 && total <= 1000 {
+        if count == 1
+            && contiguous
+            && width > 0
+            && matches!(letter, 'l' | 'i' | 'h' | 'b' | 'q' | 'B' | 'H' | 'I' | 'L' | 'Q')
+            && total > 0
+            && total <= 1000
+        {
             // Whole numbers are right-aligned, and so are as numpy writes them where all are equally long.
             self.push("array(");
             self.machine_values(letter, data, total)?;
-            if plain { self.push(")") } else { self.write(format_args!(", dtype={dtype})")) }
+            if plain {
+                self.push(")")
+            } else {
+                self.write(format_args!(", dtype={dtype})"))
+            }
             return Ok(());
         }
         self.write(format_args!("<numpy.ndarray shape=({shape_text}) dtype={dtype}"));

@@ -1,9 +1,10 @@
 //! One value, from its address to its text.
 
+use std::cell::Cell;
 use std::fmt::Write;
 use std::rc::Rc;
 
-use py_spy_address_space::{Addr, Memory, read_u64};
+use py_spy_address_space::{Addr, Fault, Memory, read_u64};
 
 use super::class::{Class, Classes};
 use super::redaction::{HIDDEN, Redaction};
@@ -15,6 +16,10 @@ const MAX_DEPTH: usize = 60;
 
 /// Objects that one value may take.
 const MAX_OBJECTS: u32 = 20_000;
+
+/// Reads and bytes that one value may take; what is beyond can not be read.
+const MAX_READS: u32 = 200_000;
+const MAX_BYTES: usize = 64 << 20;
 
 /// How much of a value is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +59,13 @@ pub struct Look<'a> {
 impl Look<'_> {
     /// The value at an address.
     pub fn show(&self, classes: &mut Classes, at: Addr) -> Shown {
-        let mut printer = Printer::new(*self, classes);
+        let metered = Metered { memory: self.memory, reads: Cell::new(0), bytes: Cell::new(0) };
+        let look = Look { memory: &metered, ..*self };
+        let mut printer = Printer::new(look, classes);
         printer.value(at);
         let (repr, cut) = printer.finish();
         let mut shown = Shown { repr, attributes: None, cut };
-        let mut printer = Printer::new(*self, classes);
+        let mut printer = Printer::new(look, classes);
         if printer.has_hidden_attributes(at).unwrap_or(false) && printer.attributes_of(at).is_ok() {
             // What can not be read is not there.
             shown.attributes = Some(printer.finish().0).filter(|text| !text.is_empty());
@@ -81,6 +88,24 @@ impl Look<'_> {
     }
 }
 
+/// Memory of which one value may take so much.
+struct Metered<'a> {
+    memory: &'a dyn Memory,
+    reads: Cell<u32>,
+    bytes: Cell<usize>,
+}
+
+impl Memory for Metered<'_> {
+    fn read(&self, at: Addr, into: &mut [u8]) -> Result<(), Fault> {
+        self.reads.set(self.reads.get().saturating_add(1));
+        self.bytes.set(self.bytes.get().saturating_add(into.len()));
+        if self.reads.get() > MAX_READS || self.bytes.get() > MAX_BYTES {
+            return Err(Fault::unmapped(at, into.len()));
+        }
+        self.memory.read(at, into)
+    }
+}
+
 /// Writes one value.
 pub(super) struct Printer<'a> {
     pub(super) memory: &'a dyn Memory,
@@ -92,6 +117,7 @@ pub(super) struct Printer<'a> {
     pub(super) out: String,
     /// Objects that are being written: they do not contain themselves for ever.
     open: Vec<Addr>,
+    depth: usize,
     /// How many were met.
     objects: u32,
 }
@@ -99,11 +125,19 @@ pub(super) struct Printer<'a> {
 pub(super) type Written = Result<(), Unreadable>;
 
 impl<'a> Printer<'a> {
-    pub(super) fn new(
-        Look { memory, layout, values, limits, redaction }: Look<'a>,
-        classes: &'a mut Classes,
-    ) -> Self {
-        Printer { memory, layout, values, classes, limits, redaction, out: String::new(), open: Vec::new(), objects: 0 }
+    pub(super) fn new(Look { memory, layout, values, limits, redaction }: Look<'a>, classes: &'a mut Classes) -> Self {
+        Printer {
+            memory,
+            layout,
+            values,
+            classes,
+            limits,
+            redaction,
+            out: String::new(),
+            open: Vec::new(),
+            depth: 0,
+            objects: 0,
+        }
     }
 
     /// The text so far, cut to the limit.
@@ -119,7 +153,8 @@ impl<'a> Printer<'a> {
     /// True when nothing more will be shown.
     pub(super) fn is_full(&self) -> bool {
         // A character has at most 4 bytes.
-        self.out.len() > self.limits.characters && (self.out.len() > 4 * self.limits.characters || self.out.chars().count() > self.limits.characters)
+        self.out.len() > self.limits.characters
+            && (self.out.len() > 4 * self.limits.characters || self.out.chars().count() > self.limits.characters)
     }
 
     pub(super) fn push(&mut self, text: &str) {
@@ -156,17 +191,19 @@ impl<'a> Printer<'a> {
         if self.is_full() {
             return;
         }
-        if self.open.len() >= MAX_DEPTH || self.objects > MAX_OBJECTS {
+        if self.depth >= MAX_DEPTH || self.objects > MAX_OBJECTS {
             self.push("...");
             return;
         }
         let mark = self.out.len();
+        self.depth += 1;
         if at == 0 {
             self.push("<NULL>");
         } else if self.try_value(at).is_err() {
             self.out.truncate(mark);
             self.write(format_args!("<unreadable at {at:#x}>"));
         }
+        self.depth -= 1;
     }
 
     /// Writes the value of something that has a name, unless it is to be hidden.

@@ -2,8 +2,18 @@
 
 /// What is hidden if nothing else is said: patterns in which `*` stands for anything.
 pub const SECRETS: [&str; 12] = [
-    "*password*", "*passwd*", "*passphrase*", "*secret*", "*token*", "*authorization*", "*api_key*", "*apikey*",
-    "*cookie*", "*private_key*", "*credential*", "*access_key*",
+    "*password*",
+    "*passwd*",
+    "*passphrase*",
+    "*secret*",
+    "*token*",
+    "*authorization*",
+    "*api_key*",
+    "*apikey*",
+    "*cookie*",
+    "*private_key*",
+    "*credential*",
+    "*access_key*",
 ];
 
 /// What stands for a value that is not shown.
@@ -64,7 +74,10 @@ mod tests {
             assert!(!redaction.matches(name), "{name}");
         }
         let own = Redaction::of(["card", "a*c*e"]);
-        assert_eq!(["card", "cards", "ace", "abcde", "abc"].map(|name| own.matches(name)), [true, false, true, true, false]);
+        assert_eq!(
+            ["card", "cards", "ace", "abcde", "abc"].map(|name| own.matches(name)),
+            [true, false, true, true, false]
+        );
         assert!(!Redaction::default().matches("password"));
     }
 }

@@ -73,7 +73,8 @@ impl Printer<'_> {
 
     /// Python 2: start, step and length are C `long`s.
     pub(super) fn xrange(&mut self, at: Addr) -> Written {
-        let [start, step, length] = [self.field(at, 0)?, self.field(at, 8)?, self.field(at, 16)?].map(|word| word as i64);
+        let [start, step, length] =
+            [self.field(at, 0)?, self.field(at, 8)?, self.field(at, 16)?].map(|word| word as i64);
         let stop = start.wrapping_add(length.wrapping_mul(step));
         match (start, step) {
             (0, 1) => self.write(format_args!("xrange({stop})")),

@@ -46,11 +46,14 @@ impl Printer<'_> {
         let unicode = &self.layout.objects.unicode;
         let units = |data: Addr, count: u64, width: usize| -> Result<Vec<u32>, Unreadable> {
             let bytes = read_vec(self.memory, data, count.min(most) as usize * width)?;
-            Ok(bytes.chunks_exact(width).map(|chunk| {
-                let mut word = [0; 4];
-                word[..width].copy_from_slice(chunk);
-                u32::from_le_bytes(word)
-            }).collect())
+            Ok(bytes
+                .chunks_exact(width)
+                .map(|chunk| {
+                    let mut word = [0; 4];
+                    word[..width].copy_from_slice(chunk);
+                    u32::from_le_bytes(word)
+                })
+                .collect())
         };
         match self.layout.objects.names {
             Names::Compact => {
@@ -113,9 +116,10 @@ impl Printer<'_> {
             ("bytes", _) => object::bytes(self.memory, self.layout, at)
                 .ok()
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-            _ => self.characters(at, SCANNED).ok().map(|characters| {
-                characters.iter().filter_map(|&code| char::from_u32(code)).collect()
-            }),
+            _ => self
+                .characters(at, SCANNED)
+                .ok()
+                .map(|characters| characters.iter().filter_map(|&code| char::from_u32(code)).collect()),
         };
         text.unwrap_or_default()
     }

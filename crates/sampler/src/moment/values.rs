@@ -89,7 +89,8 @@ impl Watch {
             let call = member.tid.and_then(|tid| self.calls.get(&tid));
             let frame = self.moment.frames[part.first..part.end].iter().find(|frame| !frame.shim);
             let futex = call.and_then(|call| call.futex);
-            let wait = frame.zip(futex).and_then(|(frame, futex)| look.wait(&mut wants.classes, frame, futex, member.id));
+            let wait =
+                frame.zip(futex).and_then(|(frame, futex)| look.wait(&mut wants.classes, frame, futex, member.id));
             let exception = look.exception(&mut wants.classes, member.at);
             self.moment.about.insert(part.member, About { wait, exception });
         }
