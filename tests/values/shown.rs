@@ -1,6 +1,7 @@
 //! What each kind of value is shown as.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use py_spy_test_programs::{Program, that_run, turn};
 use serde_json::Value;
@@ -34,9 +35,9 @@ fn escaped(text: &str) -> String {
             '\r' => out += "\\r",
             '\t' => out += "\\t",
             ' '..='~' => out.push(character),
-            c if u32::from(c) < 0x100 => out += &format!("\\x{:02x}", u32::from(c)),
-            c if u32::from(c) < 0x1_0000 => out += &format!("\\u{:04x}", u32::from(c)),
-            c => out += &format!("\\U{:08x}", u32::from(c)),
+            c if u32::from(c) < 0x100 => write!(out, "\\x{:02x}", u32::from(c)).expect("it is a string"),
+            c if u32::from(c) < 0x1_0000 => write!(out, "\\u{:04x}", u32::from(c)).expect("it is a string"),
+            c => write!(out, "\\U{:08x}", u32::from(c)).expect("it is a string"),
         }
     }
     out

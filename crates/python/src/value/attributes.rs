@@ -29,7 +29,12 @@ impl Printer<'_> {
         if !class.is_heap() {
             return Ok(found);
         }
-        for (name, descriptor) in self.own_of_class(class.at)? {
+        let own = self.own_of_class(class.at)?;
+        // Those of classes that are made in C are their own affair.
+        if !own.iter().any(|&(name, _)| self.text_of(name).is_ok_and(|name| name == "__slots__")) {
+            return Ok(found);
+        }
+        for (name, descriptor) in own {
             let kind = object::type_of(self.memory, self.layout, descriptor)?;
             if self.classes.get(self.memory, self.layout, self.values, kind)?.tp_name != "member_descriptor" {
                 continue;
@@ -88,7 +93,7 @@ impl Printer<'_> {
         let shown = matches!(&*class.repr, "enum.Enum" | "enum.Flag" | "type" | "module" | "function")
             || class.is_dataclass
             || class.flags & super::class::TYPE_SUBCLASS != 0
-            || ["pathlib.", "uuid.", "fractions.", "collections.", "types.", "decimal.", "ipaddress."]
+            || ["re.", "_sre.", "pathlib.", "uuid.", "fractions.", "collections.", "types.", "decimal.", "ipaddress."]
                 .iter()
                 .any(|module| class.repr.starts_with(module));
         Ok(!shown && class.is_heap())

@@ -167,12 +167,11 @@ impl Printer<'_> {
     }
 
     pub(super) fn generator(&mut self, at: Addr, class: &Class) -> Written {
-        let name = match self.values.generator_name {
-            Some(offset) => self.text_of(self.field(at, offset)?)?,
-            None => {
-                let code = self.field(at, 16)?;
-                self.text_of(read_u64(self.memory, add(code, self.layout.code.name)?)?)?
-            }
+        let name = if let Some(offset) = self.values.generator_name {
+            self.text_of(self.field(at, offset)?)?
+        } else {
+            let code = self.field(at, 16)?;
+            self.text_of(read_u64(self.memory, add(code, self.layout.code.name)?)?)?
         };
         let kind = class.name();
         self.write(format_args!("<{kind} object {name} at {at:#x}>"));

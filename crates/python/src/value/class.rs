@@ -102,11 +102,6 @@ impl Classes {
     pub fn forget(&mut self) {
         self.known.clear();
     }
-
-    /// True when a class with this `tp_name` was met.
-    pub(super) fn named(&self, name: &str) -> bool {
-        self.known.values().any(|class| class.tp_name == name)
-    }
 }
 
 struct Look<'a> {

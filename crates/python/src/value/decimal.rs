@@ -1,5 +1,7 @@
 //! `decimal.Decimal`.
 
+use std::fmt::Write;
+
 use py_spy_address_space::{Addr, read_array, read_vec};
 
 use super::printer::{Printer, Written};
@@ -32,11 +34,12 @@ impl Printer<'_> {
         let bytes = read_vec(self.memory, data, words as usize * 8)?;
         let mut digits = String::new();
         for chunk in bytes.chunks_exact(8).rev() {
-            digits += &format!("{:019}", word(chunk, 0));
+            // Writing to a string can not fail.
+            let _ = write!(digits, "{:019}", word(chunk, 0));
         }
         let digits = digits.trim_start_matches('0');
         let digits = if digits.is_empty() && count > 0 { "0" } else { digits };
-        if flags & 12 != 0 {
+        if flags & (4 | 8) != 0 {
             let signaling = if flags & 8 != 0 { "s" } else { "" };
             return Ok(format!("{sign}{signaling}NaN{}", digits.trim_start_matches('0')));
         }

@@ -1,5 +1,7 @@
 //! `int` of any size, `bool`, and the `int` and `long` of Python 2.
 
+use std::fmt::Write;
+
 use py_spy_address_space::{Addr, read_u64, read_vec};
 
 use super::printer::{Printer, Written};
@@ -49,7 +51,8 @@ impl Integer {
         let mut text = String::from(if self.negative { "-" } else { "" });
         text += &parts.last().copied().unwrap_or(0).to_string();
         for part in parts.iter().rev().skip(1) {
-            text += &format!("{part:09}");
+            // Writing to a string can not fail.
+            let _ = write!(text, "{part:09}");
         }
         text
     }

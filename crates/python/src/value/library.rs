@@ -212,7 +212,7 @@ impl Printer<'_> {
         let word = if state.locked { "locked" } else { "unlocked" };
         match state.owner {
             Some((owner, count)) => {
-                self.write(format_args!("<{word} {name} object owner={owner} count={count} at {at:#x}>"))
+                self.write(format_args!("<{word} {name} object owner={owner} count={count} at {at:#x}>"));
             }
             None => self.write(format_args!("<{word} {name} object at {at:#x}>")),
         }

@@ -12,6 +12,9 @@ use crate::stack::RawFrame;
 /// Variables of one frame that are shown.
 const MAX_LOCALS: usize = 4096;
 
+/// `CO_OPTIMIZED`: its variables are in the frame and not in a dict (`Include/code.h`).
+const OPTIMIZED: u32 = 1;
+
 /// `CO_VARARGS` and `CO_VARKEYWORDS` (`Include/code.h`).
 const VARARGS: u32 = 4;
 const VARKEYWORDS: u32 = 8;
@@ -92,7 +95,8 @@ pub fn locals(
     found.append(&mut free);
     let own = read_u64(memory, add(frame.at, values.frame_locals)?)?;
     let of_module = read_u64(memory, add(frame.at, values.frame_globals)?)?;
-    if own != 0 && (own != of_module || globals) {
+    // A function that asked for `locals()` has them there too, as they were then.
+    if own != 0 && flags & OPTIMIZED == 0 && (own != of_module || globals) {
         let kind = if own == of_module { Kind::Global } else { Kind::Local };
         for (name, value) in object::dict_entries(memory, layout, own)?.into_iter().take(MAX_LOCALS) {
             if let Ok(name) = object::text(memory, layout, name)
@@ -135,8 +139,8 @@ impl Look<'_> {
                 let count = self.int(count)? as usize;
                 let kinds = read_u64(self.memory, add(self.code, self.values.header + kinds)?)?;
                 let kinds = object::bytes(self.memory, self.layout, kinds)?;
-                let named = names.into_iter().zip(kinds).take(count);
-                Ok(named.map(|(name, kind)| (name, kind & CELL != 0, kind & FREE != 0)).collect())
+                let slots = names.into_iter().zip(kinds).take(count);
+                Ok(slots.map(|(name, kind)| (name, kind & CELL != 0, kind & FREE != 0)).collect())
             }
             Cells::Apart { cells, free } => {
                 let tuple = |offset| self.strings(read_u64(self.memory, add(self.code, self.values.header + offset)?)?);

@@ -30,7 +30,8 @@ impl Printer<'_> {
             _ => return self.plain(at, class),
         };
         // From 2.0 on a scalar says its type.
-        let named = class.tp_name == "numpy.bool" || self.is_numpy_2();
+        // What 2.0 took away from all of them tells which one it is.
+        let named = self.class_attribute(class, "itemset")?.is_none();
         let mark = self.out.len();
         match code {
             'f' => {
@@ -54,18 +55,13 @@ impl Printer<'_> {
         if named && code == '?' {
             let value = self.out[mark..].to_owned();
             self.out.truncate(mark);
-            self.write(format_args!("np.{value}"));
+            self.write(format_args!("np.{value}_"));
         } else if named {
             let value = self.out[mark..].to_owned();
             self.out.truncate(mark);
             self.write(format_args!("np.{name}({value})"));
         }
         Ok(())
-    }
-
-    /// Types of 2.x are called `numpy.bool`, those of 1.x `numpy.bool_`.
-    fn is_numpy_2(&self) -> bool {
-        self.classes.named("numpy.bool")
     }
 
     /// `PyArrayObject_fields` (`numpy/ndarraytypes.h`): data, nd, dimensions, strides, base, descr.
@@ -114,9 +110,9 @@ impl Printer<'_> {
             self.push("array(");
             self.machine_values(letter, data, total)?;
             if plain {
-                self.push(")")
+                self.push(")");
             } else {
-                self.write(format_args!(", dtype={dtype})"))
+                self.write(format_args!(", dtype={dtype})"));
             }
             return Ok(());
         }

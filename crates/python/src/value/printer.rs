@@ -283,8 +283,9 @@ impl<'a> Printer<'a> {
             }
             "collections.ChainMap" => self.chain_map(at, &class)?,
             "mappingproxy" | "dictproxy" | "dict_proxy" => self.proxy(at)?,
-            "dict_keys" | "dict_values" | "dict_items" => self.view(at, owner)?,
-            "odict_keys" | "odict_values" | "odict_items" => self.view(at, owner)?,
+            "dict_keys" | "dict_values" | "dict_items" | "odict_keys" | "odict_values" | "odict_items" => {
+                self.view(at, owner)?;
+            }
             "type" => self.class(at)?,
             "enum.EnumMeta" | "enum.EnumType" => self.enum_class(at)?,
             "memoryview" => self.write(format_args!("<memory at {at:#x}>")),
@@ -301,9 +302,7 @@ impl<'a> Printer<'a> {
             "code" => self.code(at)?,
             "generator" | "coroutine" | "async_generator" => self.generator(at, &class)?,
             "weakref" | "weakref.ReferenceType" | "ReferenceType" => self.weakref(at)?,
-            "BaseException" => self.exception(at, &class)?,
-            "KeyError" if self.values.style.two => self.exception(at, &class)?,
-            "BaseExceptionGroup" => self.exception(at, &class)?,
+            "BaseException" | "BaseExceptionGroup" => self.exception(at, &class)?,
             "datetime.datetime" => self.datetime(at, &class)?,
             "datetime.date" => self.date(at, &class)?,
             "datetime.time" => self.time(at, &class)?,

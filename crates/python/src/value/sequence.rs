@@ -58,11 +58,11 @@ impl Printer<'_> {
 
     /// `rangeobject` in `Objects/rangeobject.c`: start, stop and step are objects.
     pub(super) fn range(&mut self, at: Addr) -> Written {
-        let [start, stop, step] = [self.field(at, 0)?, self.field(at, 8)?, self.field(at, 16)?];
+        let [first, end, step] = [self.field(at, 0)?, self.field(at, 8)?, self.field(at, 16)?];
         self.push("range(");
-        self.value(start);
+        self.value(first);
         self.push(", ");
-        self.value(stop);
+        self.value(end);
         if self.number(step)? != Some(1) {
             self.push(", ");
             self.value(step);
@@ -73,13 +73,13 @@ impl Printer<'_> {
 
     /// Python 2: start, step and length are C `long`s.
     pub(super) fn xrange(&mut self, at: Addr) -> Written {
-        let [start, step, length] =
+        let [first, step, length] =
             [self.field(at, 0)?, self.field(at, 8)?, self.field(at, 16)?].map(|word| word as i64);
-        let stop = start.wrapping_add(length.wrapping_mul(step));
-        match (start, step) {
-            (0, 1) => self.write(format_args!("xrange({stop})")),
-            (_, 1) => self.write(format_args!("xrange({start}, {stop})")),
-            _ => self.write(format_args!("xrange({start}, {stop}, {step})")),
+        let end = first.wrapping_add(length.wrapping_mul(step));
+        match (first, step) {
+            (0, 1) => self.write(format_args!("xrange({end})")),
+            (_, 1) => self.write(format_args!("xrange({first}, {end})")),
+            _ => self.write(format_args!("xrange({first}, {end}, {step})")),
         }
         Ok(())
     }

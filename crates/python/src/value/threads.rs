@@ -79,10 +79,13 @@ impl Look<'_> {
             let wait = Wait { lock: at, kind: class.tp_name.clone(), owner };
             match printer.field(at, 0) {
                 Ok(semaphore) if semaphore == futex => return Some(wait),
-                Ok(byte) if byte <= 0xff && byte & WAITED_FOR == WAITED_FOR && owner != Some(own) => {
-                    if likely.iter().all(|other| other.lock != at) {
-                        likely.push(wait);
-                    }
+                Ok(byte)
+                    if byte <= 0xff
+                        && byte & WAITED_FOR == WAITED_FOR
+                        && owner != Some(own)
+                        && likely.iter().all(|other| other.lock != at) =>
+                {
+                    likely.push(wait);
                 }
                 _ => {}
             }

@@ -53,6 +53,9 @@ const TELLS_WITHIN: Duration = Duration::from_millis(1);
 /// are counted as dropped.
 const MAX_ROSTERS: u32 = 4;
 
+/// Looks at one moment that are begun again because somebody ran while values were read. Each may take its time.
+const MAX_TORN_VALUES: u32 = 3;
+
 /// What came of one look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
@@ -143,7 +146,7 @@ impl Watch {
             return Ok(Look::True);
         }
         let mark = self.moment.mark();
-        let (mut cut, mut unknown, mut unsure) = (0, 0, 0);
+        let (mut cut, mut unknown, mut unsure, mut torn) = (0, 0, 0, 0);
         for tries in 1..=MAX_TRIES {
             self.moment.rewind(mark);
             let pressing = tries > FEW_TRIES;
@@ -161,7 +164,8 @@ impl Watch {
             match self.look(gil, wanted, plan) {
                 Ok(Look::True) => {
                     self.read_values(mark[0]);
-                    if self.wants.is_some() && tries < MAX_TRIES && !self.values_stand(gil) {
+                    if self.wants.is_some() && torn < MAX_TORN_VALUES && !self.values_stand(gil) {
+                        torn += 1;
                         continue;
                     }
                     self.stopper.release();
