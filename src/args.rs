@@ -182,8 +182,16 @@ pub(crate) struct TopArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct DumpArgs {
     /// The process to look at, decimal or hexadecimal with 0x; several with commas between them or the option again
-    #[arg(short, long, value_name = "pid", value_delimiter = ',', required = true)]
+    #[arg(short, long, value_name = "pid", value_delimiter = ',', required_unless_present = "core")]
     pub pid: Vec<ProcessId>,
+
+    /// A core file to look at instead
+    #[arg(short, long, value_name = "core", value_hint = ValueHint::FilePath, conflicts_with_all = ["pid", "subprocesses", "native", "nonblocking", "source"])]
+    pub core: Option<PathBuf>,
+
+    /// Folder below which the files are that a core file's program had mapped
+    #[arg(long, value_name = "folder", value_hint = ValueHint::DirPath, requires = "core")]
+    pub sysroot: Option<PathBuf>,
 
     /// Also the processes that it has started, their children and so on
     #[arg(short, long)]

@@ -8,7 +8,7 @@ mod text;
 use std::process::ExitCode;
 
 use py_spy_profile::for_terminal;
-use py_spy_sampler::{AttachError, Options, Patience, ProcessInfo, Snapshot, attach_patiently};
+use py_spy_sampler::{AttachError, Options, Patience, ProcessInfo, Snapshot, attach_patiently, core_snapshots};
 
 use crate::plan::DumpPlan;
 use crate::say;
@@ -33,7 +33,16 @@ struct Ancestor {
 pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
     let mut all = Vec::new();
     let mut errors = Vec::new();
-    if plan.subprocesses {
+    if let Some(core) = &plan.core {
+        for seen in core_snapshots(core, plan.sysroot.as_deref(), &plan.options)? {
+            if seen.signal != 0 && !plan.json {
+                say::print(
+                    format!("Signal {}: {}\n", seen.signal, for_terminal(&core.display().to_string())).as_bytes(),
+                )?;
+            }
+            all.push(Dumped { info: seen.info, snapshot: seen.snapshot, ancestors: Vec::new() });
+        }
+    } else if plan.subprocesses {
         family::dump(&plan.pids, &plan.options, &mut all, &mut errors);
     } else {
         for &pid in &plan.pids {

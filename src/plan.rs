@@ -114,6 +114,10 @@ pub(crate) struct DumpPlan {
     pub threads: Option<Redaction>,
     /// Threads with equal stacks once.
     pub merge: bool,
+    /// A core file to look at instead.
+    pub core: Option<PathBuf>,
+    /// Where its program's files are.
+    pub sysroot: Option<PathBuf>,
     /// Also source lines.
     pub source: bool,
 }
@@ -193,6 +197,8 @@ impl DumpPlan {
             json: args.json,
             threads: (!args.thread.is_empty()).then(|| Redaction::of(args.thread.iter().map(String::as_str))),
             merge: args.merge,
+            core: args.core.clone(),
+            sysroot: args.sysroot.clone(),
             source: args.source,
         }
     }

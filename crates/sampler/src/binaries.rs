@@ -105,45 +105,66 @@ impl<'a> Binaries<'a> {
     }
 
     fn binary(&self, module: &Module) -> Option<Binary> {
-        let image = self.image(module, &[RUNTIME, VERSION, INITIALIZE])?;
-        let bias = image.load_bias(module)?;
-        let address = |name: &str| image.symbol(name).map(|symbol| symbol.address.wrapping_add(bias));
-        let section = || image.section(RUNTIME_SECTION).map(|(address, _)| address.wrapping_add(bias));
-        let mut binary = Binary {
-            path: module.path.clone(),
-            runtime: address(RUNTIME).or_else(section),
-            version: address(VERSION),
-            initialize: image.symbol(INITIALIZE).is_some(),
-            data: module.mappings.iter().filter(|m| m.write && m.read).map(|m| m.range.clone()).collect(),
-            ..Binary::default()
-        };
-        log::info!("{}: {RUNTIME} at {:x?}, {VERSION} at {:x?}", binary.path, binary.runtime, binary.version);
-        if binary.runtime.is_none() && binary.initialize {
-            self.add_old_symbols(module, bias, &mut binary);
-        }
-        // A library that is not CPython and has none of its symbols is not worth a search.
-        let found = binary.runtime.is_some() || binary.initialize;
-        (found || self.executable.is(module)).then_some(binary)
-    }
-
-    /// Looked for apart: where they are not, the whole table of symbols is searched in vain, and that takes its time.
-    fn add_old_symbols(&self, module: &Module, bias: u64, binary: &mut Binary) {
-        let Some(image) = self.image(module, &[INTERPRETERS, INTERPRETERS_GETTER, CURRENT_THREAD]) else { return };
-        let address = |name: &str| image.symbol(name).map(|symbol| symbol.address.wrapping_add(bias));
-        binary.interpreters = address(INTERPRETERS);
-        binary.interpreters_getter = address(INTERPRETERS_GETTER);
-        binary.current_thread = address(CURRENT_THREAD);
-        log::info!(
-            "{}: {INTERPRETERS} at {:x?}, {INTERPRETERS_GETTER} at {:x?}, {CURRENT_THREAD} at {:x?}",
-            binary.path,
-            binary.interpreters,
-            binary.interpreters_getter,
-            binary.current_thread
-        );
+        binary_of(module, self.executable.is(module), &|symbols| self.image(module, symbols))
     }
 }
 
+/// What the file that a module maps has of these symbols, or what its memory has where that file is not to be had.
+pub(crate) fn read_image(
+    file: Option<std::fs::File>,
+    memory: &dyn Memory,
+    module: &Module,
+    symbols: &[&str],
+) -> Option<Arc<Image>> {
+    let from_file = file.and_then(|file| images::read(file, symbols).ok());
+    from_file.or_else(|| Image::from_memory(memory, module, symbols).ok().map(Arc::new))
+}
+
+/// A file as one that may be CPython, by what its image has of the symbols that it is asked for. `searched` when it is worth a
+/// search without any.
+pub(crate) fn binary_of(
+    module: &Module,
+    searched: bool,
+    image_with: &dyn Fn(&[&str]) -> Option<Arc<Image>>,
+) -> Option<Binary> {
+    let image = image_with(&[RUNTIME, VERSION, INITIALIZE])?;
+    let bias = image.load_bias(module)?;
+    let address = |name: &str| image.symbol(name).map(|symbol| symbol.address.wrapping_add(bias));
+    let section = || image.section(RUNTIME_SECTION).map(|(address, _)| address.wrapping_add(bias));
+    let mut binary = Binary {
+        path: module.path.clone(),
+        runtime: address(RUNTIME).or_else(section),
+        version: address(VERSION),
+        initialize: image.symbol(INITIALIZE).is_some(),
+        data: module.mappings.iter().filter(|m| m.write && m.read).map(|m| m.range.clone()).collect(),
+        ..Binary::default()
+    };
+    log::info!("{}: {RUNTIME} at {:x?}, {VERSION} at {:x?}", binary.path, binary.runtime, binary.version);
+    if binary.runtime.is_none() && binary.initialize {
+        add_old_symbols(bias, &mut binary, image_with);
+    }
+    // A library that is not CPython and has none of its symbols is not worth a search.
+    let found = binary.runtime.is_some() || binary.initialize;
+    (found || searched).then_some(binary)
+}
+
+/// Looked for apart: where they are not, the whole table of symbols is searched in vain, and that takes its time.
+fn add_old_symbols(bias: u64, binary: &mut Binary, image_with: &dyn Fn(&[&str]) -> Option<Arc<Image>>) {
+    let Some(image) = image_with(&[INTERPRETERS, INTERPRETERS_GETTER, CURRENT_THREAD]) else { return };
+    let address = |name: &str| image.symbol(name).map(|symbol| symbol.address.wrapping_add(bias));
+    binary.interpreters = address(INTERPRETERS);
+    binary.interpreters_getter = address(INTERPRETERS_GETTER);
+    binary.current_thread = address(CURRENT_THREAD);
+    log::info!(
+        "{}: {INTERPRETERS} at {:x?}, {INTERPRETERS_GETTER} at {:x?}, {CURRENT_THREAD} at {:x?}",
+        binary.path,
+        binary.interpreters,
+        binary.interpreters_getter,
+        binary.current_thread
+    );
+}
+
 /// Its extension modules have names like `math.cpython-311-x86_64-linux-gnu.so`.
-fn is_named(module: &Module) -> bool {
+pub(crate) fn is_named(module: &Module) -> bool {
     module.path.rsplit('/').next().is_some_and(|name| name.contains("python") && !name.contains(".cpython-"))
 }

@@ -9,6 +9,7 @@ mod c_stacks;
 mod clock;
 mod codes;
 mod control;
+mod core_dump;
 mod file_names;
 mod images;
 mod moment;
@@ -26,6 +27,7 @@ mod thread_table;
 mod tree;
 
 pub use control::{Control, End};
+pub use core_dump::{CoreSnapshot, core_snapshots};
 pub use moment::{Effort, Variable};
 pub use options::{LineMode, MAX_OVERHEAD, Mode, Options, ValueOptions};
 pub use patience::{Patience, attach_patiently};

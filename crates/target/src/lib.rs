@@ -2,9 +2,11 @@
 //!
 //! The only crate that calls the operating system about other processes, and the only one with `unsafe` code.
 
+mod core_file;
 mod durations;
 mod linux;
 
+pub use core_file::{Core, CoreError};
 pub use durations::Durations;
 pub use linux::{
     Call, CpuClock, Executable, Family, Live, MAX_FAMILY, MappedFile, Permission, ProcError, ProcessEnd, ProcessError,
