@@ -1,5 +1,6 @@
 //! `dump`: prints the stack of every thread once.
 
+mod core_file;
 mod family;
 mod json;
 mod source;
@@ -20,6 +21,8 @@ struct Dumped {
     snapshot: Snapshot,
     /// The processes that it comes from, the oldest first, as far as they were asked for too.
     ancestors: Vec<Ancestor>,
+    /// It is a core file: nothing runs.
+    dead: bool,
 }
 
 /// A process that another one comes from.
@@ -34,13 +37,13 @@ pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
     let mut all = Vec::new();
     let mut errors = Vec::new();
     if let Some(core) = &plan.core {
-        for seen in core_snapshots(core, plan.sysroot.as_deref(), &plan.options)? {
+        for seen in core_snapshots(core_file::open(core)?, core, plan.sysroot.as_deref(), &plan.options)? {
             if seen.signal != 0 && !plan.json {
                 say::print(
                     format!("Signal {}: {}\n", seen.signal, for_terminal(&core.display().to_string())).as_bytes(),
                 )?;
             }
-            all.push(Dumped { info: seen.info, snapshot: seen.snapshot, ancestors: Vec::new() });
+            all.push(Dumped { info: seen.info, snapshot: seen.snapshot, ancestors: Vec::new(), dead: true });
         }
     } else if plan.subprocesses {
         family::dump(&plan.pids, &plan.options, &mut all, &mut errors);
@@ -51,6 +54,7 @@ pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
                     info,
                     snapshot,
                     ancestors: Vec::new(),
+                    dead: false,
                 })),
                 Err(error) => errors.push(error),
             }

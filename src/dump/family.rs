@@ -31,6 +31,7 @@ pub(super) fn dump(named: &[u32], options: &Options, all: &mut Vec<Dumped>, erro
                     info,
                     snapshot,
                     ancestors: ancestors.clone(),
+                    dead: false,
                 }));
             }
             // It is no Python, which is told only if nobody is.

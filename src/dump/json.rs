@@ -145,7 +145,7 @@ impl<'a> Frame<'a> {
 pub(super) fn render(all: &[Dumped]) -> serde_json::Result<String> {
     let mut threads = Vec::new();
     for dumped in all {
-        let Dumped { info, snapshot, ancestors } = dumped;
+        let Dumped { info, snapshot, ancestors, .. } = dumped;
         let above = ancestors.iter().fold(None, |parent, ancestor| {
             let command_line = Cow::Borrowed(ancestor.command.as_str());
             Some(Box::new(Process { pid: ancestor.pid, command_line, parent }))

@@ -31,7 +31,7 @@ pub(super) fn render(all: &[Dumped], width: usize, merge: bool) -> String {
     text
 }
 
-fn write(out: &mut String, Dumped { info, snapshot, ancestors }: &Dumped, merge: bool) -> fmt::Result {
+fn write(out: &mut String, Dumped { info, snapshot, ancestors, dead }: &Dumped, merge: bool) -> fmt::Result {
     writeln!(out, "Process {}: {}", styled(ID, info.pid), for_terminal(&info.command.join(" ")))?;
     writeln!(out, "Python v{} ({})", for_terminal(&info.version), for_terminal(&info.executable))?;
     if let Some(parent) = ancestors.last() {
@@ -46,9 +46,9 @@ fn write(out: &mut String, Dumped { info, snapshot, ancestors }: &Dumped, merge:
             if threads[..index].iter().any(|other| same(&other)) {
                 continue;
             }
-            threads[index..].iter().filter(same).try_for_each(|thread| write_head(out, thread, threads))?;
+            threads[index..].iter().filter(same).try_for_each(|thread| write_head(out, thread, threads, *dead))?;
         } else {
-            write_head(out, thread, threads)?;
+            write_head(out, thread, threads, *dead)?;
         }
         thread.frames.iter().try_for_each(|frame| write_frame(out, frame))?;
     }
@@ -60,15 +60,17 @@ fn has_same_stack(one: &ThreadSnapshot, other: &ThreadSnapshot) -> bool {
     one.frames == other.frames
 }
 
-fn write_head(out: &mut String, thread: &ThreadSnapshot, all: &[ThreadSnapshot]) -> fmt::Result {
+fn write_head(out: &mut String, thread: &ThreadSnapshot, all: &[ThreadSnapshot], dead: bool) -> fmt::Result {
     let status = match (thread.active, thread.owns_gil) {
-        (_, true) => "active+gil",
-        (true, false) => "active",
-        (false, false) => "idle",
+        (_, true) if dead => " (gil)",
+        _ if dead => "",
+        (_, true) => " (active+gil)",
+        (true, false) => " (active)",
+        (false, false) => " (idle)",
     };
     match thread.os_thread_id {
-        Some(id) => write!(out, "Thread {} ({status})", styled(ID, id))?,
-        None => write!(out, "Thread {} ({status})", styled(ID, format_args!("{:#X}", thread.thread_id)))?,
+        Some(id) => write!(out, "Thread {}{status}", styled(ID, id))?,
+        None => write!(out, "Thread {}{status}", styled(ID, format_args!("{:#X}", thread.thread_id)))?,
     }
     match &thread.name {
         Some(name) => writeln!(out, ": \"{}\"", for_terminal(name))?,
@@ -202,7 +204,7 @@ pub(super) mod tests {
             state: None,
         };
         let snapshot = Snapshot { threads: vec![main, other], dropped: 0 };
-        Dumped { info, snapshot, ancestors: Vec::new() }
+        Dumped { info, snapshot, ancestors: Vec::new(), dead: false }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stderr, reason = "a test says what differs")]
 
+mod cores;
 mod shown;
 mod states;
 

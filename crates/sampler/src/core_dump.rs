@@ -1,5 +1,6 @@
 //! One look at a process that is dead: the stacks in a core file.
 
+use std::fs::File;
 use std::path::Path;
 
 use py_spy_address_space::{Pages, Window, modules, read_u32, read_u64};
@@ -28,11 +29,12 @@ pub struct CoreSnapshot {
 /// # Errors
 /// When it is no core file, or not of a CPython that we know.
 pub fn core_snapshots(
+    file: File,
     path: &Path,
     sysroot: Option<&Path>,
     options: &Options,
 ) -> Result<Vec<CoreSnapshot>, AttachError> {
-    let core = Core::open(path, sysroot).map_err(|why| {
+    let core = Core::of(file, path.display().to_string(), sysroot).map_err(|why| {
         let hint =
             matches!(why, CoreError::NotCore(..)).then(|| "the kernel and gdb's gcore write such files".to_owned());
         AttachError { message: why.to_string(), hint, later: Later::No }
@@ -87,8 +89,12 @@ fn look(core: &Core, python: &Python, options: &Options) -> CoreSnapshot {
             if walk(&mut reader, layout, state.frame, state.base, &mut raw).is_err() {
                 snapshot.dropped += 1;
             }
-            let tid = state.native_id.and_then(|id| u32::try_from(id).ok()).filter(|tid| core.threads.contains(tid));
-            let faulting = tid.is_some() && tid == core.threads.first().copied() && core.signal != 0;
+            let thread = core
+                .threads
+                .iter()
+                .find(|thread| thread.pthread == state.id || state.native_id == Some(u64::from(thread.tid)));
+            let tid = thread.map(|thread| thread.tid);
+            let faulting = core.signal != 0 && thread.is_some() && thread == core.threads.first();
             let doing = format!("hit by signal {}", core.signal);
             snapshot.threads.push(ThreadSnapshot {
                 os_thread_id: tid,

@@ -32,6 +32,9 @@ const NT_PRSTATUS: u32 = 1;
 const NT_PRPSINFO: u32 = 3;
 const NT_FILE: u32 = 0x4649_4c45;
 
+/// `fs_base` in a `struct elf_prstatus`: registers from byte 112 on, of which it is the 22nd (`struct user_regs_struct`, x86-64).
+const FS_BASE: usize = 112 + 21 * 8;
+
 /// Why a core file is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum CoreError {
@@ -61,6 +64,15 @@ struct Mapped {
     path: String,
 }
 
+/// A thread in a core file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CoreThread {
+    /// The kernel's id.
+    pub tid: u32,
+    /// Where its thread-local memory is, which is its `pthread_self()` on x86-64 (`fs_base` of its registers); 0 when unknown.
+    pub pthread: u64,
+}
+
 /// A core file.
 #[derive(Debug)]
 pub struct Core {
@@ -68,8 +80,8 @@ pub struct Core {
     segments: Vec<Segment>,
     mapped: Vec<Mapped>,
     files: HashMap<String, File>,
-    /// The kernel's ids of its threads; the one that was hit by the signal first.
-    pub threads: Vec<u32>,
+    /// Its threads; the one that was hit by the signal first.
+    pub threads: Vec<CoreThread>,
     /// The signal that it died of; 0 for none.
     pub signal: u32,
     /// Its process id.
@@ -85,14 +97,19 @@ impl Core {
     /// When it can not be read, or is no core file.
     pub fn open(path: &Path, sysroot: Option<&Path>) -> Result<Core, CoreError> {
         let name = path.display().to_string();
+        let file = File::open(path).map_err(|why| CoreError::Unreadable(name.clone(), why))?;
+        Core::of(file, name, sysroot)
+    }
+
+    /// The same of a file that is open, which messages call by this name.
+    ///
+    /// # Errors
+    /// When it can not be read, or is no core file.
+    pub fn of(file: File, name: String, sysroot: Option<&Path>) -> Result<Core, CoreError> {
         let unreadable = |why| CoreError::Unreadable(name.clone(), why);
         let not = |why| CoreError::NotCore(name.clone(), why);
-        let file = File::open(path).map_err(unreadable)?;
         let mut header = [0; HEADER];
         file.read_exact_at(&mut header, 0).map_err(|_| not("it is too short"))?;
-        if header[..2] == [0x1f, 0x8b] {
-            return Err(not("it is compressed: gunzip it first"));
-        }
         // 64-bit, little-endian, ET_CORE.
         if header[..6] != *b"\x7fELF\x02\x01" || half(&header, 16) != 4 {
             return Err(not("it does not begin like one"));
@@ -160,7 +177,7 @@ impl Core {
                     if self.threads.is_empty() {
                         self.signal = u32::from(half(contents, 12));
                     }
-                    self.threads.push(word(contents, 32));
+                    self.threads.push(CoreThread { tid: word(contents, 32), pthread: long(contents, FS_BASE) });
                 }
                 NT_PRPSINFO if size >= 136 => {
                     self.pid = word(contents, 24);

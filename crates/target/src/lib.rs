@@ -6,7 +6,7 @@ mod core_file;
 mod durations;
 mod linux;
 
-pub use core_file::{Core, CoreError};
+pub use core_file::{Core, CoreError, CoreThread};
 pub use durations::Durations;
 pub use linux::{
     Call, CpuClock, Executable, Family, Live, MAX_FAMILY, MappedFile, Permission, ProcError, ProcessEnd, ProcessError,
