@@ -34,7 +34,7 @@ pub fn core_snapshots(
     sysroot: Option<&Path>,
     options: &Options,
 ) -> Result<Vec<CoreSnapshot>, AttachError> {
-    let core = Core::of(file, path.display().to_string(), sysroot).map_err(|why| {
+    let core = Core::of(file, &path.display().to_string(), sysroot).map_err(|why| {
         let hint =
             matches!(why, CoreError::NotCore(..)).then(|| "the kernel and gdb's gcore write such files".to_owned());
         AttachError { message: why.to_string(), hint, later: Later::No }

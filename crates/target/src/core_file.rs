@@ -91,23 +91,14 @@ pub struct Core {
 }
 
 impl Core {
-    /// Opens a core file; mapped files are looked for below `sysroot`.
+    /// Reads the heads of a core file, which messages call by this name; mapped files are looked for below `sysroot`.
     ///
     /// # Errors
     /// When it can not be read, or is no core file.
-    pub fn open(path: &Path, sysroot: Option<&Path>) -> Result<Core, CoreError> {
-        let name = path.display().to_string();
-        let file = File::open(path).map_err(|why| CoreError::Unreadable(name.clone(), why))?;
-        Core::of(file, name, sysroot)
-    }
-
-    /// The same of a file that is open, which messages call by this name.
-    ///
-    /// # Errors
-    /// When it can not be read, or is no core file.
-    pub fn of(file: File, name: String, sysroot: Option<&Path>) -> Result<Core, CoreError> {
-        let unreadable = |why| CoreError::Unreadable(name.clone(), why);
-        let not = |why| CoreError::NotCore(name.clone(), why);
+    pub fn of(file: File, name: &str, sysroot: Option<&Path>) -> Result<Core, CoreError> {
+        let unreadable = |why| CoreError::Unreadable(name.to_owned(), why);
+        let not = |why| CoreError::NotCore(name.to_owned(), why);
+        let length = file.metadata().map_err(unreadable)?.len();
         let mut header = [0; HEADER];
         file.read_exact_at(&mut header, 0).map_err(|_| not("it is too short"))?;
         // 64-bit, little-endian, ET_CORE.
@@ -123,6 +114,9 @@ impl Core {
         }
         if count > MAX_SEGMENTS {
             return Err(not("it has too many segments"));
+        }
+        if count * PROGRAM_HEADER > length {
+            return Err(not("it is cut off"));
         }
         let mut headers = vec![0; (count * PROGRAM_HEADER) as usize];
         file.read_exact_at(&mut headers, first).map_err(unreadable)?;
@@ -146,7 +140,8 @@ impl Core {
                     flags: word(header, 4),
                 }),
                 PT_NOTE => {
-                    let mut notes = vec![0; kept.min(MAX_NOTES) as usize];
+                    // No more than there is in the file, whatever it says.
+                    let mut notes = vec![0; kept.min(MAX_NOTES).min(length) as usize];
                     core.file.read_exact_at(&mut notes, offset).map_err(unreadable)?;
                     core.take_notes(&notes);
                 }
@@ -182,7 +177,7 @@ impl Core {
                 NT_PRPSINFO if size >= 136 => {
                     self.pid = word(contents, 24);
                     let text = contents[56..136].split(|&byte| byte == 0).next().unwrap_or_default();
-                    self.command = String::from_utf8_lossy(text).trim_end().to_owned();
+                    String::from_utf8_lossy(text).trim_end().clone_into(&mut self.command);
                 }
                 NT_FILE => self.take_files(contents),
                 _ => {}
@@ -234,7 +229,7 @@ impl Core {
             });
         }
         for segment in &self.segments {
-            if !self.mapped.iter().any(|mapped| mapped.range.contains(&segment.range.start)) {
+            if self.mapped_at(segment.range.start).is_none() {
                 all.push(Mapping {
                     range: segment.range.clone(),
                     read: segment.flags & 4 != 0,
@@ -255,6 +250,11 @@ impl Core {
         self.segments.get(after.checked_sub(1)?).filter(|segment| segment.range.contains(&at))
     }
 
+    fn mapped_at(&self, at: Addr) -> Option<&Mapped> {
+        let after = self.mapped.partition_point(|mapped| mapped.range.start <= at);
+        self.mapped.get(after.checked_sub(1)?).filter(|mapped| mapped.range.contains(&at))
+    }
+
     /// As many of the bytes from `at` on as one place has.
     fn read_some(&self, at: Addr, into: &mut [u8]) -> Option<usize> {
         if let Some(segment) = self.segment(at) {
@@ -265,8 +265,7 @@ impl Core {
                 return Some(count);
             }
         }
-        let after = self.mapped.partition_point(|mapped| mapped.range.start <= at);
-        let mapped = self.mapped.get(after.checked_sub(1)?).filter(|mapped| mapped.range.contains(&at))?;
+        let mapped = self.mapped_at(at)?;
         let count = (into.len() as u64).min(mapped.range.end - at) as usize;
         let offset = mapped.offset.checked_add(at - mapped.range.start)?;
         self.files.get(&mapped.path)?.read_exact_at(&mut into[..count], offset).ok()?;
