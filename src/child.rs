@@ -69,6 +69,11 @@ impl Program {
         self.kill_at = None;
     }
 
+    /// True when it has ended, known or not: the sampler may see it before we are told.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ended || self.child.has_ended()
+    }
+
     /// True when its end is known.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended

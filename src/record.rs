@@ -98,7 +98,7 @@ pub(crate) fn run(plan: RecordPlan) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    let ended_before = session.program.as_ref().is_some_and(Program::has_ended);
+    let ended_before = session.program.as_ref().is_some_and(Program::is_over);
     session.until_program_ended(&events, result.is_err());
     conclude(session, result, ended_before)
 }

@@ -107,7 +107,7 @@ fn conclude(
     founders: &[u32],
     result: anyhow::Result<()>,
 ) -> anyhow::Result<ExitCode> {
-    let ended_before = session.program.as_ref().is_some_and(Program::has_ended);
+    let ended_before = session.program.as_ref().is_some_and(Program::is_over);
     // A program that became another one of itself is not ours to end: its status is ours.
     let exited = result.is_ok() && session.why == Some(Why::Exited);
     if !exited && !keep_running {

@@ -23,4 +23,4 @@ pub use lines::line_of;
 pub use names::thread_names;
 pub use object::Unreadable;
 pub use place::place;
-pub use stack::{RawFrame, Reader, Runs, Stack, stands, walk, walk_again};
+pub use stack::{FrameWords, MAX_WORDS, RawFrame, Reader, Runs, Stack, stands, walk, walk_again};

@@ -1,6 +1,7 @@
 //! The frames of one thread: the one walker for all versions.
 
 mod again;
+mod copied;
 
 use py_spy_address_space::{Addr, Fault, Memory, PAGE, Pair, Window};
 
@@ -13,6 +14,7 @@ use crate::object::{Unreadable, half, word};
 const MAX_FRAMES: usize = 1 << 21;
 
 pub use again::{Runs, stands, walk_again};
+pub use copied::{FrameWords, MAX_WORDS};
 
 /// This tick's copy, and the memory to turn to for what it does not have.
 pub struct Reader<'a> {

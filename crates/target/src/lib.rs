@@ -9,9 +9,10 @@ mod linux;
 pub use core_file::{Core, CoreError, CoreThread};
 pub use durations::Durations;
 pub use linux::{
-    Call, CpuClock, Executable, Family, Live, MAX_FAMILY, MappedFile, Permission, ProcError, ProcessEnd, ProcessError,
-    ReadCount, Refusal, Relative, RootFolder, Slices, Stopper, Target, TaskState, Tasks, all_processes,
-    block_child_signals, check_proc, command_line, raise_file_limit, sleep_exactly,
+    Call, CpuClock, CpuTicks, Executable, Family, Live, MAX_FAMILY, Map, MapKind, MappedFile, Permission, ProcError,
+    ProcessEnd, ProcessError, Program, ReadCount, Refusal, Refused, Relative, Ring, RootFolder, SHORTEST_PERIOD,
+    Slices, Stopper, Target, TaskState, Tasks, all_processes, block_child_signals, check_proc, command_line,
+    raise_file_limit, sleep_exactly,
 };
 
 pub mod launch;

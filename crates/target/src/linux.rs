@@ -1,8 +1,10 @@
 //! Linux: `process_vm_readv`, `/proc` and ptrace.
 
 mod affinity;
+mod bpf;
 mod call;
 mod cpu_clock;
+mod cpu_ticks;
 mod end;
 mod family;
 mod mapped_file;
@@ -15,8 +17,10 @@ mod sleep;
 mod stop;
 mod tasks;
 
+pub use bpf::{Map, MapKind, Program, Refused, Ring};
 pub use call::Call;
 pub use cpu_clock::CpuClock;
+pub use cpu_ticks::{CpuTicks, SHORTEST_PERIOD};
 pub use end::ProcessEnd;
 pub use family::{Family, MAX_FAMILY, Relative, all_processes};
 pub use mapped_file::{Executable, MappedFile};

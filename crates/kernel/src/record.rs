@@ -1,0 +1,117 @@
+//! What the program leaves of a tick.
+
+use py_spy_address_space::Addr;
+
+/// Words before the frames' words.
+pub(crate) const HEADER: usize = 13;
+
+/// Where in a record each word of the header is, bytes.
+pub(crate) mod field {
+    pub(crate) const TID: i16 = 0;
+    pub(crate) const TIME: i16 = 8;
+    pub(crate) const PERIOD: i16 = 16;
+    pub(crate) const STATE: i16 = 24;
+    pub(crate) const INTERPRETER: i16 = 32;
+    pub(crate) const THREAD: i16 = 40;
+    pub(crate) const NATIVE: i16 = 48;
+    pub(crate) const BASE: i16 = 56;
+    pub(crate) const INNERMOST: i16 = 64;
+    pub(crate) const HOLDER: i16 = 72;
+    pub(crate) const LOCKED: i16 = 80;
+    pub(crate) const COUNT: i16 = 88;
+    pub(crate) const REST: i16 = 96;
+}
+
+/// A tick of one thread.
+#[derive(Debug)]
+pub struct Tick<'a> {
+    /// The thread's id as its own PID namespace counts.
+    pub own_tid: u32,
+    /// When it was, ns of the monotonic clock.
+    pub time: u64,
+    /// The CPU time that it stands for, ns.
+    pub period: u64,
+    /// The thread state; 0 if it was not found.
+    pub state: Addr,
+    /// The interpreter that the state names.
+    pub interpreter: Addr,
+    /// The thread's id, and its native id where there is one, as the state has them.
+    pub thread: u64,
+    /// See above; 0 where the layout has none.
+    pub native: u64,
+    /// Where the outermost frame must be, where the state says so.
+    pub base: Addr,
+    /// The innermost frame.
+    pub innermost: Addr,
+    /// It held the GIL.
+    pub holds_gil: bool,
+    /// Each frame's words, the innermost frame first.
+    pub words: &'a [u64],
+    /// Why there are no more frames.
+    pub missing: Option<Missing>,
+}
+
+/// Why a tick has not the whole chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// There are more than are followed.
+    Deeper,
+    /// A frame could not be read.
+    Unreadable,
+}
+
+impl<'a> Tick<'a> {
+    /// From a record's words; `None` when they are none of ours.
+    pub(crate) fn parse(record: &'a [u64], words: usize, most: u32) -> Option<Tick<'a>> {
+        let (header, frames) = record.split_at_checked(HEADER)?;
+        let at = |field: i16| header[field as usize / 8];
+        let (state, holder) = (at(field::STATE), at(field::HOLDER));
+        let count = usize::try_from(at(field::COUNT)).ok()?;
+        let missing = match at(field::REST) {
+            0 => None,
+            _ if count >= most as usize => Some(Missing::Deeper),
+            _ => Some(Missing::Unreadable),
+        };
+        Some(Tick {
+            own_tid: u32::try_from(at(field::TID)).ok()?,
+            time: at(field::TIME),
+            period: at(field::PERIOD),
+            state,
+            interpreter: at(field::INTERPRETER),
+            thread: at(field::THREAD),
+            native: at(field::NATIVE),
+            base: at(field::BASE),
+            innermost: at(field::INNERMOST),
+            holds_gil: state != 0 && holder == state && at(field::LOCKED) != 0,
+            words: frames.get(..count.checked_mul(words)?)?,
+            missing,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_says_why_it_ends() {
+        let mut record = vec![0_u64; HEADER + 6];
+        record[0] = 7;
+        record[field::COUNT as usize / 8] = 2;
+        let tick = Tick::parse(&record, 3, 2).expect("a record");
+        assert_eq!((tick.own_tid, tick.words.len(), tick.missing, tick.holds_gil), (7, 6, None, false));
+        record[field::REST as usize / 8] = 0x1000;
+        assert_eq!(Tick::parse(&record, 3, 2).expect("a record").missing, Some(Missing::Deeper));
+        assert_eq!(Tick::parse(&record, 3, 9).expect("a record").missing, Some(Missing::Unreadable));
+    }
+
+    #[test]
+    fn other_words_are_no_record() {
+        assert!(Tick::parse(&[0; HEADER - 1], 3, 2).is_none());
+        for count in [1, 5, u64::MAX] {
+            let mut record = vec![0; HEADER];
+            record[field::COUNT as usize / 8] = count;
+            assert!(Tick::parse(&record, 3, 2).is_none());
+        }
+    }
+}

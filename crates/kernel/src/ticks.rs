@@ -1,0 +1,212 @@
+//! The timers of all threads of a process, and the ring that their records come through.
+
+use std::io;
+
+use py_spy_address_space::Addr;
+use py_spy_python::FrameWords;
+use py_spy_target::{CpuTicks, Map, MapKind, Program, Refused, Ring, Tasks};
+
+use crate::record::{HEADER, Tick};
+use crate::walker::{Maps, Subject, assemble};
+
+/// Threads whose states are known to the program; others it looks for itself.
+const MAX_THREADS: u32 = 1 << 14;
+
+/// The ring, at usual rates and at high ones, bytes: what eight busy threads with a hundred frames leave between two looks.
+const RING: u32 = 1 << 19;
+const LARGE_RING: u32 = 1 << 22;
+
+/// From this period down it is the large one, ns.
+const LARGE_FROM: u64 = 500_000;
+
+/// Frames that are followed at least and at most. The verifier takes some 2,000.
+const FEW_FRAMES: u32 = 256;
+const MANY_FRAMES: u32 = 1024;
+
+/// What one frame takes at most, ns, and which part of a period the walk may take: interrupts are off meanwhile.
+const FRAME_TAKES: u64 = 80;
+const PART_OF_PERIOD: u64 = 10;
+
+/// The list of threads is read again until it has nothing new, at most so often.
+const MAX_LISTS: u32 = 32;
+
+/// More CPUs than this are none.
+const MAX_CPUS: u32 = 1 << 14;
+
+/// Why the kernel takes no samples for us.
+#[derive(Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// The interpreter's frames can not be followed by a program.
+    #[error("no program is known for this interpreter")]
+    Layout,
+    /// A map was refused.
+    #[error("{}: {_0}", map_refused(_0))]
+    Map(io::Error),
+    /// The program was refused.
+    #[error("{}: {_0}", program_refused(_0))]
+    Program(#[from] Refused),
+    /// A timer was refused.
+    #[error("{}: {_0}", event_refused(_0))]
+    Event(io::Error),
+    /// Threads come faster than they can be listed.
+    #[error("its threads come faster than they can be listed")]
+    Restless,
+    /// The process can not be looked at.
+    #[error("its PID namespace is not known: {0}")]
+    Namespace(io::Error),
+}
+
+fn map_refused(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(EINVAL) => "the kernel has no ring buffers (before 5.8)",
+        _ => "maps are not allowed (CAP_BPF)",
+    }
+}
+
+fn program_refused(refused: &Refused) -> &'static str {
+    match refused.error.raw_os_error() {
+        Some(EPERM) => "the program is not allowed (CAP_PERFMON, or the kernel is locked down)",
+        _ => "the verifier does not take the program",
+    }
+}
+
+fn event_refused(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(EACCES | EPERM) => "timers are not allowed (kernel.perf_event_paranoid, CAP_PERFMON)",
+        Some(EINVAL) => "the kernel's timers do not go on in new threads (before 5.13)",
+        Some(EMFILE) => "it has more threads than we may have files open",
+        _ => "a timer was refused",
+    }
+}
+
+const EPERM: i32 = 1;
+const EACCES: i32 = 13;
+const EINVAL: i32 = 22;
+const EMFILE: i32 = 24;
+
+/// The timers of a process's threads.
+#[derive(Debug)]
+pub struct Ticks {
+    ring: Ring,
+    states: Map,
+    misses: Map,
+    // The program holds it.
+    _buffers: Map,
+    program: Program,
+    events: Vec<CpuTicks>,
+    words: FrameWords,
+    frames: u32,
+    /// A record's bytes as words.
+    record: Vec<u64>,
+}
+
+impl Ticks {
+    /// How many frames are followed at most where a tick comes after each `period` ns.
+    pub fn frames_at(period: u64) -> u32 {
+        let most = period / PART_OF_PERIOD / FRAME_TAKES;
+        u32::try_from(most).unwrap_or(u32::MAX).clamp(FEW_FRAMES, MANY_FRAMES)
+    }
+
+    /// Loads the program. No thread has a timer yet.
+    ///
+    /// # Errors
+    /// When the kernel does not allow it, or can not.
+    pub fn new(subject: &Subject<'_>, period: u64) -> Result<Ticks, Unavailable> {
+        let words = FrameWords::of(&subject.layout.frame).ok_or(Unavailable::Layout)?;
+        let ring = Ring::new(if period <= LARGE_FROM { LARGE_RING } else { RING }).map_err(Unavailable::Map)?;
+        let states = Map::new(MapKind::Hash, 4, 8, MAX_THREADS).map_err(Unavailable::Map)?;
+        let misses = Map::new(MapKind::Array, 4, 8, 1).map_err(Unavailable::Map)?;
+        let longest = 8 * (HEADER as u32 + subject.frames * words.offsets().len() as u32);
+        let buffers = Map::new(MapKind::Array, 4, longest, cpus()).map_err(Unavailable::Map)?;
+        let maps = Maps {
+            states: states.number(),
+            buffers: buffers.number(),
+            ring: ring.map().number(),
+            misses: misses.number(),
+        };
+        let code = assemble(subject, &words, maps).ok_or(Unavailable::Layout)?;
+        let program = Program::load(&code).inspect_err(|refused| log::debug!("the verifier says: {}", refused.log))?;
+        let (events, record, frames) = (Vec::new(), Vec::new(), subject.frames);
+        Ok(Ticks { ring, states, misses, _buffers: buffers, program, events, words, frames, record })
+    }
+
+    /// Gives each thread a timer, which goes on in the threads that it makes.
+    ///
+    /// # Errors
+    /// When a timer is refused.
+    pub fn begin(&mut self, tasks: &mut Tasks, mut period: impl FnMut() -> u64) -> Result<(), Unavailable> {
+        for _ in 0..MAX_LISTS {
+            self.events.clear();
+            tasks.relist().map_err(Unavailable::Event)?;
+            let mut listed: Vec<u32> = tasks.ids().collect();
+            listed.sort_unstable();
+            for &tid in &listed {
+                match CpuTicks::new(tid, period(), &self.program) {
+                    Ok(event) => self.events.push(event),
+                    // It has ended meanwhile.
+                    Err(error) if error.raw_os_error() == Some(ESRCH) => {}
+                    Err(error) => return Err(Unavailable::Event(error)),
+                }
+            }
+            tasks.relist().map_err(Unavailable::Event)?;
+            // A thread that was made between its maker's timer and the program's being set at it has a timer without one, and so
+            // may take ticks from its maker, for the kernel exchanges timers between related threads.
+            if tasks.ids().all(|tid| listed.binary_search(&tid).is_ok()) {
+                return self.events.iter().try_for_each(CpuTicks::enable).map_err(Unavailable::Event);
+            }
+        }
+        Err(Unavailable::Restless)
+    }
+
+    /// Tells the program a thread's state.
+    pub fn know(&self, own_tid: u32, state: Addr) {
+        if let Err(error) = self.states.set(&own_tid.to_ne_bytes(), &state.to_ne_bytes()) {
+            log::debug!("thread {own_tid} is not told to the kernel: {error}");
+        }
+    }
+
+    /// Has it forget one.
+    pub fn forget(&self, own_tid: u32) {
+        // It may not have been told.
+        self.states.remove(&own_tid.to_ne_bytes()).ok();
+    }
+
+    /// The words of a frame that ticks have.
+    pub fn words(&self) -> &FrameWords {
+        &self.words
+    }
+
+    /// Gives all ticks since the last call to `take`, in order.
+    pub fn drain(&mut self, mut take: impl FnMut(&Tick<'_>)) {
+        let (record, words) = (&mut self.record, self.words.offsets().len());
+        self.ring.drain(|bytes| {
+            record.clear();
+            record.extend(bytes.chunks_exact(8).filter_map(|word| word.first_chunk()).copied().map(u64::from_ne_bytes));
+            match Tick::parse(record, words, self.frames) {
+                Some(tick) => take(&tick),
+                None => log::debug!("a record of {} bytes is none of ours", bytes.len()),
+            }
+        });
+    }
+
+    /// Ticks that found no room, in all.
+    pub fn missed(&self) -> u64 {
+        let mut count = [0; 8];
+        match self.misses.get(&[0; 4], &mut count) {
+            Ok(()) => u64::from_ne_bytes(count),
+            Err(error) => {
+                log::debug!("the count of ticks without room could not be read: {error}");
+                0
+            }
+        }
+    }
+}
+
+const ESRCH: i32 = 3;
+
+/// How many CPUs there can be.
+fn cpus() -> u32 {
+    let text = std::fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
+    let last = text.trim().rsplit(['-', ',']).next().and_then(|last| last.parse::<u32>().ok());
+    last.map_or(MAX_CPUS / 16, |last| last.saturating_add(1)).min(MAX_CPUS)
+}

@@ -1,0 +1,282 @@
+//! The program that runs at a tick.
+//!
+//! In words, with the numbers of one [`Layout`] as constants:
+//!
+//! 1. Who am I? The thread's own id, as its PID namespace counts.
+//! 2. This CPU's buffer: the record is put together there.
+//! 3. The thread state: user space has put it into a map, by the id. A thread that it does not know yet is looked for among
+//!    the newest of the interpreter's list, where the state has a native id.
+//! 4. From the state: whose it is, where its innermost frame is, where its outermost must be; and the words of the GIL.
+//! 5. The frames, one read each: of each the words that [`FrameWords`] names, then on to its caller, until there is none, a
+//!    read fails, or there are too many.
+//! 6. The record, as long as it has become, goes into the ring; if there is no room that is counted.
+//!
+//! It is one bounded loop and one more for the list: the verifier follows both to their ends. Nothing is written but the
+//! buffer, the ring and the count.
+
+use py_spy_address_space::Addr;
+use py_spy_python::layout::{FrameSlot, Layout};
+use py_spy_python::{FrameWords, Gil};
+
+use crate::assembler::Reg::{R0, R1, R2, R3, R4, R6, R7, R8, R9, R10};
+use crate::assembler::Width::{Double, Word};
+use crate::assembler::{Assembler, Label, Reg};
+use crate::record::{HEADER, field};
+
+/// Thread states at the head of the list that are looked at for a thread that is not known yet.
+const NEWEST: i32 = 64;
+
+/// Functions of the kernel (`include/uapi/linux/bpf.h`).
+const MAP_LOOKUP: i32 = 1;
+const CLOCK: i32 = 5;
+const CPU: i32 = 8;
+const READ_USER: i32 = 112;
+const NAMESPACE_IDS: i32 = 120;
+const RING_OUTPUT: i32 = 130;
+
+/// For `bpf_ringbuf_output`: nobody is woken up.
+const NO_WAKEUP: i32 = 1;
+
+/// In the context (`struct bpf_perf_event_data`, x86-64): the period, after the 168 bytes of `struct pt_regs`.
+const CONTEXT_PERIOD: i16 = 168;
+
+/// The program's own stack, from its end down: a key, ids, what is read of a frame, what is read of a thread state.
+const KEY: i16 = -8;
+const IDS: i16 = -16;
+const FRAME: i16 = -16 - 256;
+const STATE: i16 = FRAME - STATE_SPAN as i16;
+
+/// So many bytes of a thread state are read at most, from the first field that is needed to the last.
+const STATE_SPAN: u32 = 232;
+
+/// What the program looks at.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The interpreter's layout.
+    pub layout: &'a Layout,
+    /// The only interpreter.
+    pub interpreter: Addr,
+    /// Its lock, if there is one.
+    pub gil: Option<Gil>,
+    /// The PID namespace that the threads are in: device and inode of `/proc/PID/ns/pid`.
+    pub namespace: (u64, u64),
+    /// No more frames of a stack than this are followed.
+    pub frames: u32,
+}
+
+/// Maps that the program uses, by their descriptors.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Maps {
+    pub(crate) states: i32,
+    pub(crate) buffers: i32,
+    pub(crate) ring: i32,
+    pub(crate) misses: i32,
+}
+
+/// The program; `None` for a layout that it has no room for.
+pub(crate) fn assemble(subject: &Subject<'_>, words: &FrameWords, maps: Maps) -> Option<Vec<u64>> {
+    let thread = &subject.layout.thread;
+    let slot = match thread.frame {
+        FrameSlot::Here(at) | FrameSlot::ThroughCFrame { slot: at, .. } => at,
+    };
+    let fields = [Some(thread.interp), Some(thread.id), thread.native_id, thread.base_frame, Some(slot)];
+    let state_first = fields.iter().flatten().min().copied()?;
+    let state_span = fields.iter().flatten().max()? + 8 - state_first;
+    if state_span > STATE_SPAN {
+        return None;
+    }
+
+    let mut a = Assembler::default();
+    let (output, full, end) = (a.label(), a.label(), a.label());
+    begin_record(&mut a, subject, maps, full, end);
+    find_state(&mut a, subject, maps, output)?;
+    read_state(&mut a, subject, (state_first, state_span), slot, output);
+    follow_frames(&mut a, subject, words, output)?;
+    a.place(output);
+    output_record(&mut a, words, maps.ring, end);
+    a.place(full);
+    a.store_constant(R10, KEY, 0);
+    look_up(&mut a, maps.misses, KEY);
+    a.jump_if(R0, 0, end);
+    a.set(R1, 1);
+    a.add_atomically(R0, 0, R1);
+    a.place(end);
+    a.set(R0, 0);
+    a.exit();
+    a.finish()
+}
+
+/// Steps 1 and 2: register 7 is the record from here on, and stays so; its header is zero but for who, when and how long.
+fn begin_record(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, full: Label, end: Label) {
+    a.copy(R6, R1);
+    a.set_wide(R1, subject.namespace.0);
+    a.set_wide(R2, subject.namespace.1);
+    a.store_constant(R10, IDS, 0);
+    address(a, R3, IDS);
+    a.set(R4, 8);
+    a.call(NAMESPACE_IDS);
+    a.jump_unless(R0, 0, end);
+
+    a.call(CPU);
+    a.store_constant(R10, KEY, 0);
+    a.store(Word, R10, KEY, R0);
+    look_up(a, maps.buffers, KEY);
+    a.jump_if(R0, 0, full);
+    a.copy(R7, R0);
+    for index in 0..HEADER as i16 {
+        a.store_constant(R7, 8 * index, 0);
+    }
+    a.load(Word, R1, R10, IDS);
+    a.store(Double, R7, field::TID, R1);
+    a.call(CLOCK);
+    a.store(Double, R7, field::TIME, R0);
+    a.load(Double, R1, R6, CONTEXT_PERIOD);
+    a.store(Double, R7, field::PERIOD, R1);
+}
+
+/// Step 3: register 8 is the thread's state, register 9 is 0.
+fn find_state(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, output: Label) -> Option<()> {
+    let thread = &subject.layout.thread;
+    let (found, unknown) = (a.label(), a.label());
+    a.set(R8, 0);
+    a.set(R9, 0);
+    look_up(a, maps.states, IDS);
+    a.jump_if(R0, 0, unknown);
+    a.load(Double, R8, R0, 0);
+    a.jump(found);
+    a.place(unknown);
+    if let Some(native) = thread.native_id {
+        a.set_wide(R3, subject.interpreter.checked_add(subject.layout.interpreter.threads_head.into())?);
+        newest_of_list(a, native as i32, thread.next as i32, found, output);
+    } else {
+        a.jump(output);
+    }
+
+    a.place(found);
+    Some(())
+}
+
+/// Step 4: register 8 is the innermost frame, or 0.
+fn read_state(a: &mut Assembler, subject: &Subject<'_>, (first, span): (u32, u32), slot: u32, output: Label) {
+    let thread = &subject.layout.thread;
+    a.store(Double, R7, field::STATE, R8);
+    read(a, STATE, span, R8, first);
+    a.jump_unless(R0, 0, output);
+    let mut of_state = |at: u32, into: i16| {
+        a.load(Double, R1, R10, STATE + (at - first) as i16);
+        a.store(Double, R7, into, R1);
+    };
+    of_state(thread.interp, field::INTERPRETER);
+    of_state(thread.id, field::THREAD);
+    if let Some(at) = thread.native_id {
+        of_state(at, field::NATIVE);
+    }
+    if let Some(at) = thread.base_frame {
+        of_state(at, field::BASE);
+    }
+    a.load(Double, R8, R10, STATE + (slot - first) as i16);
+    if let FrameSlot::ThroughCFrame { frame, .. } = thread.frame {
+        read(a, STATE, 8, R8, frame);
+        a.jump_unless(R0, 0, output);
+        a.load(Double, R8, R10, STATE);
+    }
+    a.store(Double, R7, field::INNERMOST, R8);
+    if let Some(gil) = subject.gil {
+        for (at, into, length) in [(gil.last_holder, field::HOLDER, 8), (gil.locked, field::LOCKED, 4)] {
+            a.copy(R1, R7);
+            a.add(R1, into.into());
+            a.set(R2, length);
+            a.set_wide(R3, at);
+            a.call(READ_USER);
+        }
+    }
+}
+
+/// Step 5: register 9 counts the frames, and register 8 is what would be the next one.
+fn follow_frames(a: &mut Assembler, subject: &Subject<'_>, words: &FrameWords, output: Label) -> Option<()> {
+    let (frame_first, frame_last) = (*words.offsets().first()?, *words.offsets().last()?);
+    let walk = a.label();
+    a.place(walk);
+    a.jump_if(R8, 0, output);
+    read(a, FRAME, frame_last + 8 - frame_first, R8, frame_first);
+    a.jump_unless(R0, 0, output);
+    a.copy(R1, R9);
+    a.multiply(R1, 8 * words.offsets().len() as i32);
+    a.add_register(R1, R7);
+    for (index, &at) in (HEADER as i16..).zip(words.offsets()) {
+        a.load(Double, R2, R10, FRAME + (at - frame_first) as i16);
+        a.store(Double, R1, 8 * index, R2);
+    }
+    a.load(Double, R8, R10, FRAME + (subject.layout.frame.previous - frame_first) as i16);
+    a.add(R9, 1);
+    a.jump_if_below(R9, subject.frames as i32, walk);
+    Some(())
+}
+
+/// Step 6.
+fn output_record(a: &mut Assembler, words: &FrameWords, ring: i32, end: Label) {
+    a.store(Double, R7, field::COUNT, R9);
+    a.store(Double, R7, field::REST, R8);
+    a.set_map(R1, ring);
+    a.copy(R2, R7);
+    a.copy(R3, R9);
+    a.multiply(R3, 8 * words.offsets().len() as i32);
+    a.add(R3, 8 * HEADER as i32);
+    a.set(R4, NO_WAKEUP);
+    a.call(RING_OUTPUT);
+    a.jump_if(R0, 0, end);
+}
+
+/// Goes through the newest states of the list whose head is at the address in register 3: the one with the thread's own id
+/// is in register 8 then. Register 8 is 0 where there is none.
+fn newest_of_list(a: &mut Assembler, native: i32, next: i32, found: Label, none: Label) {
+    let look = a.label();
+    let failed = a.label();
+    address(a, R1, STATE);
+    a.set(R2, 8);
+    a.call(READ_USER);
+    a.jump_unless(R0, 0, failed);
+    a.load(Double, R8, R10, STATE);
+    a.place(look);
+    a.jump_if(R8, 0, none);
+    read(a, STATE, 8, R8, native as u32);
+    a.jump_unless(R0, 0, failed);
+    a.load(Double, R1, R10, STATE);
+    a.load(Word, R2, R10, IDS);
+    let other = a.label();
+    a.jump_if_equal(R1, R2, other);
+    read(a, STATE, 8, R8, next as u32);
+    a.jump_unless(R0, 0, failed);
+    a.load(Double, R8, R10, STATE);
+    a.add(R9, 1);
+    a.jump_if_below(R9, NEWEST, look);
+    a.place(failed);
+    a.set(R8, 0);
+    a.set(R9, 0);
+    a.jump(none);
+    a.place(other);
+    a.set(R9, 0);
+    a.jump(found);
+}
+
+/// `to =` the address of a place on the program's stack.
+fn address(a: &mut Assembler, to: Reg, place: i16) {
+    a.copy(to, R10);
+    a.add(to, place.into());
+}
+
+/// Looks a key up that is on the stack; register 0 is the value's address, or 0.
+fn look_up(a: &mut Assembler, map: i32, key: i16) {
+    a.set_map(R1, map);
+    address(a, R2, key);
+    a.call(MAP_LOOKUP);
+}
+
+/// Reads so many bytes at `base + offset` of the program that is looked at; register 0 is 0 when it went well.
+fn read(a: &mut Assembler, into: i16, length: u32, base: Reg, offset: u32) {
+    address(a, R1, into);
+    a.set(R2, length as i32);
+    a.copy(R3, base);
+    a.add(R3, offset as i32);
+    a.call(READ_USER);
+}

@@ -1,0 +1,29 @@
+//! The verifier takes the program of each layout.
+
+#![allow(clippy::print_stderr, reason = "a test says what it could not do")]
+
+use py_spy_kernel::{Subject, Ticks, Unavailable};
+use py_spy_python::Gil;
+use py_spy_python::layout;
+
+#[test]
+fn the_program_of_each_layout_is_taken() {
+    let free = layout::KNOWN_FREE_THREADED.iter().copied();
+    let mut taken = 0;
+    for (version, layout) in layout::known().chain(free) {
+        for (gil, period) in [(None, 20_000), (Some(Gil { last_holder: 0x1000, locked: 0x1008 }), 10_000_000)] {
+            let frames = Ticks::frames_at(period);
+            let subject = Subject { layout, interpreter: 0x2000, gil, namespace: (4, 4_026_531_836), frames };
+            match Ticks::new(&subject, period) {
+                Ok(_) => taken += 1,
+                Err(Unavailable::Program(refused)) if !refused.log.is_empty() => panic!("{version}: {}", refused.log),
+                Err(why @ Unavailable::Layout) => panic!("{version}: {why}"),
+                Err(why) => {
+                    eprintln!("SKIPPED: {why}");
+                    return;
+                }
+            }
+        }
+    }
+    assert!(taken > 20);
+}
