@@ -78,9 +78,22 @@ pub(crate) struct SamplingArgs {
     #[arg(long, conflicts_with = "pid")]
     pub keep_running: bool,
 
+    /// Who takes the samples: the kernel, which stops nothing (auto: where it may), or py-spy, by stopping or not
+    #[arg(long, value_name = "sampler", default_value = "auto", value_enum, conflicts_with = "nonblocking")]
+    pub sampler: SamplerChoice,
+
     /// Most per cent of the time that stopped threads may stand still; the rate is lowered to fit
     #[arg(long, value_name = "percent", default_value = "25", allow_negative_numbers = true)]
     pub max_overhead: Percent,
+}
+
+/// Who takes the samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum SamplerChoice {
+    Auto,
+    Kernel,
+    Stop,
+    Nonblocking,
 }
 
 /// Options of every verb that reads stacks.

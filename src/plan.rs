@@ -10,7 +10,7 @@ use jiff::Zoned;
 use py_spy_profile::Format;
 use py_spy_sampler::{AtOnce, Limits, LineMode, Mode, Options, Redaction, SECRETS, ValueOptions};
 
-use crate::args::{Args, DumpArgs, RecordArgs, SamplingArgs, StackArgs, TargetArgs, TopArgs, Verb};
+use crate::args::{Args, DumpArgs, RecordArgs, SamplerChoice, SamplingArgs, StackArgs, TargetArgs, TopArgs, Verb};
 use crate::values::{ProcessId, Rate};
 
 /// Characters of a value that each `-l` stands for.
@@ -233,7 +233,15 @@ fn ids(typed: &[ProcessId]) -> Vec<u32> {
 }
 
 fn sampling(args: &SamplingArgs, stack: &StackArgs) -> Options {
+    let mode = match args.sampler {
+        _ if stack.nonblocking => Mode::Nonblocking,
+        SamplerChoice::Auto | SamplerChoice::Kernel => Mode::Kernel,
+        SamplerChoice::Stop => Mode::Stop,
+        SamplerChoice::Nonblocking => Mode::Nonblocking,
+    };
     Options {
+        mode,
+        insist: args.sampler == SamplerChoice::Kernel,
         interval: args.rate.interval(),
         max_overhead: args.max_overhead.share(),
         gil_only: args.gil,

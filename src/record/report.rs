@@ -1,5 +1,6 @@
 //! What `record` says. The lines that py-spy has too are worded as there: scripts look for them.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -91,7 +92,7 @@ struct Outcome {
     elapsed: Duration,
     threads: usize,
     processes: usize,
-    mode: Mode,
+    modes: BTreeSet<Mode>,
 }
 
 impl Outcome {
@@ -100,7 +101,7 @@ impl Outcome {
             elapsed: recorded.elapsed,
             threads: recorded.threads,
             processes: recorded.processes,
-            mode: recorded.cost.mode,
+            modes: recorded.cost.modes.clone(),
         }
     }
 }
@@ -141,13 +142,18 @@ fn summary(outcome: &Outcome, control: &Control, used: Duration, since: Duration
         0 | 1 => String::new(),
         many => format!(" in {many} processes"),
     };
-    let moving = match outcome.mode {
-        Mode::Stop => String::new(),
-        Mode::Nonblocking => {
-            let moving = control.moving.load(Ordering::Relaxed) as f64;
-            format!(", {:.1}% end in (moving)", 100.0 * moving / (samples as f64).max(1.0))
-        }
+    let moving = if outcome.modes.iter().all(|mode| *mode == Mode::Stop) {
+        String::new()
+    } else {
+        let moving = control.moving.load(Ordering::Relaxed) as f64;
+        format!(", {:.1}% end in (moving)", 100.0 * moving / (samples as f64).max(1.0))
     };
+    let samplers = outcome.modes.iter().map(|mode| match mode {
+        Mode::Kernel => "kernel",
+        Mode::Stop => "stop",
+        Mode::Nonblocking => "nonblocking",
+    });
+    let samplers = samplers.collect::<Vec<_>>().join(" and ");
     let unmerged = match control.unmerged.load(Ordering::Relaxed) {
         0 => String::new(),
         count => {
@@ -156,7 +162,7 @@ fn summary(outcome: &Outcome, control: &Control, used: Duration, since: Duration
     };
     format!(
         "{samples} sample{} of {threads} thread{}{of_processes} in {seconds:.2}s, {rate:.1} looks a second, {missed} missed, \
-         {dropped} dropped{moving}{unmerged}; py-spy used {share:.1}% of one CPU",
+         {dropped} dropped{moving}{unmerged}; sampler: {samplers}; py-spy used {share:.1}% of one CPU",
         plural(samples),
         plural(threads as u64),
     )
@@ -186,10 +192,12 @@ mod tests {
         {
             count.store(value, Ordering::Relaxed);
         }
-        let outcome = |mode| Outcome { elapsed: Duration::from_secs(2), threads: 3, processes: 1, mode };
+        let outcome =
+            |mode| Outcome { elapsed: Duration::from_secs(2), threads: 3, processes: 1, modes: [mode].into() };
         assert_eq!(
             summary(&outcome(Mode::Stop), &control, Duration::from_millis(5), Duration::from_secs(2)),
-            "300 samples of 3 threads in 2.00s, 99.5 looks a second, 2 missed, 1 dropped; py-spy used 0.2% of one CPU"
+            "300 samples of 3 threads in 2.00s, 99.5 looks a second, 2 missed, 1 dropped; sampler: stop; \
+             py-spy used 0.2% of one CPU"
         );
         let many = Outcome { processes: 2, ..outcome(Mode::Stop) };
         let many = summary(&many, &control, Duration::ZERO, Duration::from_secs(2));
@@ -208,7 +216,8 @@ mod tests {
         let control = Control::default();
         control.ticks.store(1000, Ordering::Relaxed);
         control.held_back.store(10, Ordering::Relaxed);
-        let outcome = |processes| Outcome { elapsed: Duration::from_secs(2), threads: 3, processes, mode: Mode::Stop };
+        let outcome =
+            |processes| Outcome { elapsed: Duration::from_secs(2), threads: 3, processes, modes: [Mode::Stop].into() };
         assert_eq!(lowered(&outcome(1), &control, 0.25), None);
         control.held_back.store(11, Ordering::Relaxed);
         let line = lowered(&outcome(1), &control, 0.25).expect("said");

@@ -10,11 +10,12 @@ pub(super) fn lines(cost: &Cost, control: &Control, elapsed: Duration) -> Vec<St
     let samples = control.samples.load(Ordering::Relaxed);
     let Effort { moments, stops, retries, reads, bytes, .. } = cost.effort;
     let each = |count: u64| count as f64 / moments.max(1) as f64;
-    let mut lines = vec![match cost.mode {
-        Mode::Nonblocking if stops == 0 => {
-            "Not stopping: no thread stood still for us; innermost frames that moved are shown as (moving)".to_owned()
-        }
-        _ => stood_still(cost, elapsed),
+    let mut lines = vec![if stops > 0 || cost.modes.contains(&Mode::Stop) {
+        stood_still(cost, elapsed)
+    } else if cost.modes.contains(&Mode::Nonblocking) {
+        "Not stopping: no thread stood still for us; innermost frames that moved are shown as (moving)".to_owned()
+    } else {
+        "By the kernel: no thread stood still for us; each was looked at in its own time slice".to_owned()
     }];
     lines.push(format!(
         "Each look: {:.2} stops, {:.2} reads, {:.1} KiB; {moments} looks at the stacks, {retries} of them repeated, \

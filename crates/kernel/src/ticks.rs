@@ -96,6 +96,7 @@ pub struct Ticks {
     events: Vec<CpuTicks>,
     words: FrameWords,
     frames: u32,
+    period: u64,
     /// A record's bytes as words.
     record: Vec<u64>,
 }
@@ -127,7 +128,7 @@ impl Ticks {
         let code = assemble(subject, &words, maps).ok_or(Unavailable::Layout)?;
         let program = Program::load(&code).inspect_err(|refused| log::debug!("the verifier says: {}", refused.log))?;
         let (events, record, frames) = (Vec::new(), Vec::new(), subject.frames);
-        Ok(Ticks { ring, states, misses, _buffers: buffers, program, events, words, frames, record })
+        Ok(Ticks { ring, states, misses, _buffers: buffers, program, events, words, frames, period, record })
     }
 
     /// Gives each thread a timer, which goes on in the threads that it makes.
@@ -169,6 +170,11 @@ impl Ticks {
     pub fn forget(&self, own_tid: u32) {
         // It may not have been told.
         self.states.remove(&own_tid.to_ne_bytes()).ok();
+    }
+
+    /// The period that was asked for, ns.
+    pub fn period(&self) -> u64 {
+        self.period
     }
 
     /// The words of a frame that ticks have.

@@ -18,7 +18,7 @@ pub(crate) struct Clock {
     interval: Duration,
     /// The next slot.
     slot: u64,
-    random: u64,
+    random: Dice,
 }
 
 /// A slot whose instant has come.
@@ -41,11 +41,9 @@ impl Clock {
 
     /// Counts its slots from an instant. Those that have passed are not missed: nobody was there.
     pub(crate) fn since(start: Instant, interval: Duration) -> Clock {
-        // Any seed does; two runs should differ.
-        let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), start) | 1;
         let interval = interval.max(Duration::from_nanos(1));
         let slot = (start.elapsed().as_nanos() / interval.as_nanos()) as u64;
-        Clock { start, interval, slot, random }
+        Clock { start, interval, slot, random: Dice::new() }
     }
 
     /// When it was started.
@@ -62,22 +60,33 @@ impl Clock {
         let missed = (now / interval).saturating_sub(self.slot);
         let number = self.slot + skipped;
         self.slot = number + 1;
-        let at = number * interval + self.draw() % interval;
+        let at = number * interval + self.random.below(interval);
         (self.start + Duration::from_nanos(at.max(least)), Slot { number, skipped, held_back: skipped - missed })
     }
 
     /// A number between a half and one and a half, at random.
     pub(crate) fn about_one(&mut self) -> f64 {
         const STEPS: u64 = 1 << 20;
-        0.5 + (self.draw() % STEPS) as f64 / STEPS as f64
+        0.5 + self.random.below(STEPS) as f64 / STEPS as f64
+    }
+}
+
+/// Numbers at random: xorshift (Marsaglia 2003), good enough to have no period that a program shares.
+#[derive(Debug, Clone)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    /// Any seed does; two runs should differ.
+    pub(crate) fn new() -> Dice {
+        Dice(std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), Instant::now()) | 1)
     }
 
-    /// Xorshift (Marsaglia 2003): good enough to have no period that a program shares.
-    fn draw(&mut self) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random >> 8
+    /// A number below a bound that is not 0.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 8) % bound
     }
 }
 

@@ -50,12 +50,11 @@ impl Control {
         self.paused.load(Relaxed) >= self.running.load(Relaxed)
     }
 
-    /// Counts a tick at the clock's instant with this number.
-    pub(crate) fn count_tick(&self, number: u64) {
-        self.ticks.fetch_add(1, Relaxed);
-        if self.last_instant.fetch_max(number + 1, Relaxed) <= number {
-            self.instants.fetch_add(1, Relaxed);
-        }
+    /// Counts so many ticks, up to the one at the clock's instant before this one.
+    pub(crate) fn count_ticks(&self, next: u64, ticks: u64) {
+        self.ticks.fetch_add(ticks, Relaxed);
+        let counted = self.last_instant.fetch_max(next, Relaxed);
+        self.instants.fetch_add(next.saturating_sub(counted).min(ticks), Relaxed);
     }
 }
 

@@ -102,6 +102,9 @@ impl Sampler {
                 log::warn!("process {pid} is traced by process {tracer}: sampling without stopping it");
                 Mode::Nonblocking
             }
+            // Until the kernel takes them.
+            (Mode::Kernel, None) => Mode::Stop,
+            (Mode::Kernel, Some(_)) => Mode::Nonblocking,
             (mode, _) => mode,
         };
         let files = FileNames::of(&target);

@@ -6,6 +6,7 @@
 mod before;
 mod code_check;
 mod effort;
+mod kernel;
 mod nonblocking;
 mod rest;
 mod roots;
@@ -26,6 +27,8 @@ use crate::roster::Roster;
 use crate::{Mode, Options};
 use before::Before;
 pub use effort::Effort;
+use kernel::Kernel;
+pub(crate) use kernel::{NoKernel, Ticked, TickedStack};
 use roots::Roots;
 pub(crate) use stacks::{Moment, NativeStack, Part};
 pub use values::Variable;
@@ -68,8 +71,12 @@ pub(crate) struct Watch {
     before: Before,
     pub(crate) stopper: Stopper,
     pub(crate) mode: Mode,
+    /// How they are got where the kernel does not take samples.
+    pub(crate) fallback: Mode,
     /// Native stacks, where they are wanted.
     pub(crate) native: Option<Native>,
+    /// The samples that the kernel takes, where it does.
+    pub(crate) kernel: Option<Kernel>,
     window: Window,
     /// The pages of the lists of interpreters and threads, where they are not read at each tick, and when they were.
     lists: Window,
@@ -138,7 +145,9 @@ impl Watch {
             memory,
             python,
             mode,
+            fallback: mode,
             native,
+            kernel: None,
             window: Window::new(copies(mode)),
             lists: Window::new(1),
             listed: None,
@@ -208,7 +217,7 @@ impl Watch {
         let before = self.memory.count().calls;
         let taken = match self.mode {
             Mode::Stop => self.take_stopping(wanted),
-            Mode::Nonblocking => self.take_nonblocking(wanted),
+            Mode::Kernel | Mode::Nonblocking => self.take_nonblocking(wanted),
         };
         if self.wants.is_some() && self.moment.values.is_empty() && self.moment.about.is_empty() {
             // Nothing was stopped.
@@ -232,8 +241,18 @@ impl Watch {
             None => "ptrace is not allowed here, by a seccomp filter or another policy".to_owned(),
         };
         log::warn!("process {} can not be stopped ({why}): sampling without stopping it", self.target.pid);
-        self.mode = Mode::Nonblocking;
-        self.window = Window::new(copies(self.mode));
+        self.change_mode(Mode::Nonblocking);
+    }
+
+    /// Has another way of getting stacks from here on.
+    pub(crate) fn change_mode(&mut self, mode: Mode) {
+        if mode != Mode::Kernel {
+            self.kernel = None;
+        }
+        if copies(mode) != self.window.copies() {
+            self.window = Window::new(copies(mode));
+        }
+        self.mode = mode;
     }
 
     /// Waits for the process's end, until `deadline` at the latest. False when it has ended.
@@ -364,6 +383,7 @@ impl Watch {
 fn copies(mode: Mode) -> usize {
     match mode {
         Mode::Stop => 1,
-        Mode::Nonblocking => 6,
+        // What sleeps is read as if nothing could be stopped.
+        Mode::Kernel | Mode::Nonblocking => 6,
     }
 }

@@ -19,6 +19,8 @@ pub struct Options {
     pub duration: Option<Duration>,
     /// How a true copy of the stacks is got.
     pub mode: Mode,
+    /// Say aloud when it is another than was asked for.
+    pub insist: bool,
     /// The share of time that stopped threads may stand still, all together, over 0. The rate is lowered to fit.
     pub max_overhead: f64,
     /// Begin system calls again that a stop cut short, through the stopped thread's registers.
@@ -57,8 +59,10 @@ pub struct ValueOptions {
 }
 
 /// How a true copy of the stacks is got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
+    /// The kernel follows a thread's frames at each tick of its CPU clock, in the thread itself.
+    Kernel,
     /// The thread that could move is stopped for one copy.
     Stop,
     /// Nothing is stopped; what moved meanwhile is not written.
@@ -83,6 +87,7 @@ impl Default for Options {
             began: None,
             duration: None,
             mode: Mode::Stop,
+            insist: false,
             max_overhead: MAX_OVERHEAD,
             restart_calls: true,
             gil_only: false,

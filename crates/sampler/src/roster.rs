@@ -37,6 +37,13 @@ pub(crate) struct Member {
     pub(crate) tid: Option<u32>,
 }
 
+impl Member {
+    /// One of the first interpreter, as its own state says.
+    pub(crate) fn of_tick(at: Addr, id: u64, native_id: u64, tid: u32) -> Member {
+        Member { at, interpreter: 0, id, native_id: Some(native_id), tid: Some(tid) }
+    }
+}
+
 /// Who is there.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {

@@ -2,6 +2,7 @@
 
 mod look;
 mod more;
+mod ticked;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -17,6 +18,9 @@ use more::More;
 
 /// In a pause it is seen this often whether it is over.
 const LOOK_UP_PAUSE: Duration = Duration::from_millis(1);
+
+/// Where the kernel takes the samples they are looked at so often.
+const LOOK_AT_TICKS: Duration = Duration::from_millis(10);
 
 /// When a stop took longer than this we were ourselves stopped or without a CPU, and the rest of it is not made up for.
 const MOST_TO_MAKE_UP: Duration = Duration::from_millis(100);
@@ -55,6 +59,7 @@ impl Sampler {
         };
         control.running.fetch_add(1, Relaxed);
         let end = run.until_end();
+        run.looks.iter_mut().for_each(|look| look.watch.kernel = None);
         let found: Vec<Watch> = run.looks.into_iter().filter_map(|look| look.watch.into_new()).collect();
         self.further.extend(found);
         control.running.fetch_sub(1, Relaxed);
@@ -76,7 +81,15 @@ impl Run<'_> {
         }
         let mut clock = Clock::since(self.options.began.unwrap_or_else(Instant::now), self.options.interval);
         let end = self.options.duration.map(|duration| clock.started() + duration);
+        if let [only] = self.looks.as_mut_slice() {
+            only.begin_kernel(clock.started());
+        }
+        let mut pace = 1;
         loop {
+            if pace != self.pace() {
+                pace = self.pace();
+                clock = Clock::since(clock.started(), self.options.interval * pace);
+            }
             let (at, slot) = clock.next(self.not_before);
             let over = end.is_some_and(|end| at >= end);
             let until = end.filter(|_| over).unwrap_or(at);
@@ -85,16 +98,20 @@ impl Run<'_> {
                 alive = self.wait(deadline);
                 alive && !self.control.stop.load(Relaxed) && !self.control.pause.load(Relaxed)
             });
-            if self.control.stop.load(Relaxed) {
-                return End::Stopped;
+            let ended = match () {
+                () if self.control.stop.load(Relaxed) => Some(End::Stopped),
+                () if !alive => Some(End::Exited),
+                () if over => Some(End::Duration),
+                () => None,
+            };
+            if let Some(ended) = ended {
+                return self.last_ticks().unwrap_or(ended);
             }
-            if !alive {
-                return End::Exited;
+            let pace = u64::from(pace);
+            // What the kernel takes is not missed because we come late.
+            if !self.looks[0].is_ticked() {
+                self.control.missed.fetch_add(slot.skipped - slot.held_back, Relaxed);
             }
-            if over {
-                return End::Duration;
-            }
-            self.control.missed.fetch_add(slot.skipped - slot.held_back, Relaxed);
             self.control.held_back.fetch_add(slot.held_back, Relaxed);
             if self.control.pause.load(Relaxed) {
                 add(&self.control.missed, 1);
@@ -102,7 +119,7 @@ impl Run<'_> {
                 continue;
             }
             let stood = self.stopper().still().total();
-            if let Some(end) = self.tick(slot) {
+            if let Some(end) = self.tick(slot, pace) {
                 return end;
             }
             // For each instant that threads stood still they are to run undisturbed for some more. For how long is at
@@ -112,6 +129,21 @@ impl Run<'_> {
             let undisturbed = stood.as_secs_f64() * (1.0 / self.options.max_overhead - 1.0) * clock.about_one();
             self.not_before = (!stood.is_zero()).then(|| Instant::now() + Duration::from_secs_f64(undisturbed));
         }
+    }
+
+    /// After how many instants one is to look.
+    fn pace(&self) -> u32 {
+        let looks_at_each = self.options.include_idle && !self.options.gil_only;
+        if looks_at_each || !self.looks[0].is_ticked() {
+            return 1;
+        }
+        let pace = LOOK_AT_TICKS.as_nanos() / self.options.interval.as_nanos().max(1);
+        u32::try_from(pace).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// What the kernel has taken last. Returns why the run is over, if it is for that.
+    fn last_ticks(&mut self) -> Option<End> {
+        if self.looks[0].is_ticked() { self.looks[0].write_ticks(&mut self.out) } else { None }
     }
 
     /// Lets everything go and waits until it may go on.
@@ -142,10 +174,15 @@ impl Run<'_> {
     }
 
     /// One sample of each thread that is wanted. Returns why the run is over, if it is.
-    fn tick(&mut self, slot: Slot) -> Option<End> {
-        self.control.count_tick(slot.number);
+    fn tick(&mut self, slot: Slot, pace: u64) -> Option<End> {
+        // Those that were skipped have been looked at too, where the kernel did it.
+        let ticks = if self.looks[0].is_ticked() { pace * (slot.skipped + 1) } else { 1 };
+        self.control.count_ticks((slot.number + 1) * pace, ticks);
         self.look_for_more();
         self.stopper().attend();
+        if self.looks.len() > 1 && self.looks[0].is_ticked() {
+            self.looks[0].fall_back("it has several Pythons");
+        }
         let mut end = self.looks[0].tick(slot, &mut self.out);
         for index in 1..self.looks.len() {
             if end.is_some() {
@@ -169,7 +206,7 @@ impl Run<'_> {
             return;
         }
         let known: Vec<_> = self.looks.iter().map(|look| look.watch.python.runtime).collect();
-        let (target, mode) = (self.looks[0].watch.target.clone(), self.looks[0].watch.mode);
+        let (target, mode) = (self.looks[0].watch.target.clone(), self.looks[0].watch.fallback);
         for (memory, python) in attach::further(&target, &known) {
             match Watch::new(target.clone(), memory, python, mode, self.options) {
                 Ok(watch) => self.looks.push(Look::new(Held::New(Box::new(watch)), self.options, self.control)),

@@ -11,6 +11,7 @@ mod crowd;
 mod scout;
 mod turns;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -87,10 +88,10 @@ pub struct Sampled {
 }
 
 /// What sampling took, of all processes together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Cost {
-    /// How samples were taken; of several processes, of the one that was stopped least.
-    pub mode: Mode,
+    /// How samples were taken: several processes may be sampled in different ways.
+    pub modes: BTreeSet<Mode>,
     /// What the looks took.
     pub effort: Effort,
     /// For how long threads stood still, each stop by itself.
@@ -99,17 +100,9 @@ pub struct Cost {
     pub late: u64,
 }
 
-impl Default for Cost {
-    fn default() -> Self {
-        Cost { mode: Mode::Stop, effort: Effort::default(), still: Durations::default(), late: 0 }
-    }
-}
-
 impl Cost {
     fn add(&mut self, sampler: &Sampler) {
-        if sampler.mode() == Mode::Nonblocking {
-            self.mode = Mode::Nonblocking;
-        }
+        self.modes.insert(sampler.mode());
         self.effort = self.effort + sampler.effort();
         self.still.extend(sampler.stood_still());
         self.late += sampler.late_stops();

@@ -10,7 +10,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{Seen, attach};
+use common::{Seen, attach, kernel_may};
 use py_spy_sampler::{Mode, Options};
 use py_spy_test_programs::{
     Interpreter, Program, Turn, one_of_each_series, one_of_each_series_that_runs, that_run, turn,
@@ -107,6 +107,9 @@ fn sample(turn: &Turn, interpreter: &Interpreter, script: &str, arguments: &[&st
     let program = Program::start(turn, interpreter, script, arguments);
     let seen = attach(&program, options).run(samples());
     let total = judge(&name, &program, &seen);
+    if mode == Mode::Kernel {
+        assert_eq!(seen.mode, mode, "{name}: fell back");
+    }
     assert!(total.samples >= samples(), "{name}: ended early ({:?}) with {} samples", seen.end, total.samples);
     if samples() > SAMPLES {
         eprintln!("{name}: {total:?}, {:?}, {} ticks", seen.effort, seen.ticks);
@@ -142,10 +145,29 @@ fn nonblocking(script: &str) {
     assert!(all.dropped * 1000 <= all.samples, "{script}: more than 0.1 % dropped: {all:?}");
 }
 
+/// The kernel's are exact too: what can not be completed at a tick is counted, and seldom.
+fn kernel(script: &str) {
+    if !kernel_may() {
+        return;
+    }
+    let turn = turn();
+    let mut all = Total::default();
+    for interpreter in subjects(script) {
+        let total = sample(&turn, interpreter, script, &[], options(Mode::Kernel));
+        eprintln!("{interpreter} {script}, by the kernel: {total:?}");
+        all.add(total);
+    }
+    eprintln!("{script}, by the kernel: {all:?}");
+    assert_eq!(all.impossible, 0, "{script}");
+}
+
 macro_rules! oracles {
     ($($script:ident)*) => {
         mod stop {
             $(#[test] fn $script() { super::stopping(stringify!($script)) })*
+        }
+        mod kernel {
+            $(#[test] fn $script() { super::kernel(stringify!($script)) })*
         }
         mod nonblocking {
             $(#[test] fn $script() { super::nonblocking(stringify!($script)) })*

@@ -47,7 +47,7 @@ fn assert_cost(name: &str, mode: Mode, many: bool, effort: Effort) {
     let most = match mode {
         Mode::Stop => 3,
         // The second one when something had to be read late.
-        Mode::Nonblocking => 2,
+        Mode::Kernel | Mode::Nonblocking => 2,
     };
     let most = most + u64::from(many);
     assert!(effort.moment_reads <= most * looks, "{name}: more than {most} reads a look: {effort:?}");
@@ -55,7 +55,7 @@ fn assert_cost(name: &str, mode: Mode, many: bool, effort: Effort) {
     assert!(effort.retries * 10 <= effort.moments, "{name}: retries without need: {effort:?}");
     match mode {
         Mode::Stop => assert!(effort.stops <= looks, "{name}: more than one stop a look: {effort:?}"),
-        Mode::Nonblocking => assert_eq!(effort.stops, 0, "{name}: {effort:?}"),
+        Mode::Kernel | Mode::Nonblocking => assert_eq!(effort.stops, 0, "{name}: {effort:?}"),
     }
 }
 

@@ -20,7 +20,7 @@ mod tasks;
 pub use bpf::{Map, MapKind, Program, Refused, Ring};
 pub use call::Call;
 pub use cpu_clock::CpuClock;
-pub use cpu_ticks::{CpuTicks, SHORTEST_PERIOD};
+pub use cpu_ticks::{CpuTicks, SHORTEST_PERIOD, monotonic_time};
 pub use end::ProcessEnd;
 pub use family::{Family, MAX_FAMILY, Relative, all_processes};
 pub use mapped_file::{Executable, MappedFile};

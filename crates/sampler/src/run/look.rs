@@ -3,12 +3,12 @@
 use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
-use py_spy_profile::{Frame, Nanos, Sample, Sink, StackId, Tables};
+use py_spy_profile::{Frame, Nanos, Sample, Sink, StackId, Tables, ThreadId};
 
 use super::add;
 use crate::clock::Slot;
 use crate::file_names::FileNames;
-use crate::moment::{Moment, Part, Wanted, Watch};
+use crate::moment::{Moment, Part, Ticked, Wanted, Watch};
 use crate::roster::Member;
 use crate::stacks::Namer;
 use crate::stacks::mixed::{Mixed, mixed_stack};
@@ -76,18 +76,24 @@ pub(super) struct Out<'a> {
 /// One CPython, with what is kept of it from tick to tick.
 pub(super) struct Look<'a> {
     pub(super) watch: Held<'a>,
-    options: &'a Options,
-    control: &'a Control,
-    threads: ThreadTable,
+    pub(super) options: &'a Options,
+    pub(super) control: &'a Control,
+    pub(super) threads: ThreadTable,
     /// The threads that were running at this tick.
-    running: Vec<u32>,
+    pub(super) running: Vec<u32>,
+    /// Those whose stacks are wanted.
+    pub(super) wanted: Vec<u32>,
+    /// What the kernel took.
+    pub(super) ticked: Ticked,
+    /// What the times of the kernel's samples count from, ns of the monotonic clock.
+    pub(super) began: u64,
     /// When the list of threads is looked at again.
     refresh_at: Option<Instant>,
     /// When it is seen to that it still is the same program.
     doubt_at: Option<Instant>,
     /// The last moment was read whole.
     is_fresh: bool,
-    members: Vec<Member>,
+    pub(super) members: Vec<Member>,
     order: Vec<usize>,
 }
 
@@ -99,6 +105,9 @@ impl<'a> Look<'a> {
             control,
             threads: ThreadTable::default(),
             running: Vec::new(),
+            wanted: Vec::new(),
+            ticked: Ticked::default(),
+            began: 0,
             refresh_at: None,
             doubt_at: None,
             is_fresh: false,
@@ -109,16 +118,28 @@ impl<'a> Look<'a> {
 
     /// One sample of each thread that is wanted. Returns why the run is over, if it is.
     pub(super) fn tick(&mut self, slot: Slot, out: &mut Out<'_>) -> Option<End> {
+        if self.is_ticked() {
+            return self.tick_of_kernel(slot, out);
+        }
         let Some(ran) = self.look_at_threads() else { return Some(End::Exited) };
-        let wanted = if self.options.gil_only {
-            Wanted::Holder
-        } else if self.options.include_idle {
-            Wanted::All
-        } else if self.running.is_empty() {
+        if self.options.gil_only {
+            return self.look(slot, ran, Wanted::Holder, out);
+        }
+        if self.options.include_idle {
+            return self.look(slot, ran, Wanted::All, out);
+        }
+        if self.running.is_empty() {
             return None;
-        } else {
-            Wanted::Threads(&self.running)
-        };
+        }
+        let mut wanted = std::mem::take(&mut self.wanted);
+        wanted.clone_from(&self.running);
+        let end = self.look(slot, ran, Wanted::Threads(&wanted), out);
+        self.wanted = wanted;
+        end
+    }
+
+    /// A sample of each of these threads. `ran`: some thread may have run since the last look.
+    pub(super) fn look(&mut self, slot: Slot, ran: bool, wanted: Wanted<'_>, out: &mut Out<'_>) -> Option<End> {
         // When nobody has run since the last moment, it is this one too.
         if ran || !self.is_fresh {
             self.is_fresh = false;
@@ -142,7 +163,7 @@ impl<'a> Look<'a> {
     }
 
     /// Finds out which threads run, and whether any has run since the last tick. `None` when the process has ended.
-    fn look_at_threads(&mut self) -> Option<bool> {
+    pub(super) fn look_at_threads(&mut self) -> Option<bool> {
         let stops = self.watch.mode == Mode::Stop;
         self.running.clear();
         self.refresh_tasks()?;
@@ -162,7 +183,7 @@ impl<'a> Look<'a> {
     }
 
     /// Has the list of threads read again if there may be new ones. `None` when the process has ended.
-    fn refresh_tasks(&mut self) -> Option<()> {
+    pub(super) fn refresh_tasks(&mut self) -> Option<()> {
         let now = Instant::now();
         if self.watch.tasks.is_stale() || self.refresh_at.is_none_or(|at| at <= now) {
             self.refresh_at = Some(now + REFRESH_TASKS);
@@ -244,23 +265,49 @@ impl<'a> Look<'a> {
                     seen.path.push(root, frames, &mut namer)
                 }
             };
-            let stack = match stack {
-                Ok(stack) if moving => with_moving(namer.tables, stack.or(root)),
-                Ok(Some(stack)) => stack,
-                // It runs no Python.
-                Ok(None) => continue,
-                Err(()) => {
-                    add(&self.control.dropped, 1);
-                    continue;
-                }
-            };
-            add(&self.control.samples, 1);
-            add(&self.control.moving, usize::from(moving));
-            if out.sink.sample(&Sample { at, weight, thread, stack }, namer.tables).is_err() {
-                return Some(End::Sink);
+            let written = Written { at, weight, thread, root, moving };
+            if let Some(end) = written.give(stack, self.control, namer.tables, out.sink) {
+                return Some(end);
             }
         }
         None
+    }
+}
+
+/// A stack that is to be written.
+pub(super) struct Written {
+    pub(super) at: Nanos,
+    pub(super) weight: Nanos,
+    pub(super) thread: ThreadId,
+    /// What is under it.
+    pub(super) root: Option<StackId>,
+    /// Frames inside of the innermost one are not known.
+    pub(super) moving: bool,
+}
+
+impl Written {
+    /// Gives it to the sink and counts it. The stack is `Err` when it could not be named, and `None` when there is none.
+    pub(super) fn give(
+        &self,
+        stack: Result<Option<StackId>, ()>,
+        control: &Control,
+        tables: &mut Tables,
+        sink: &mut dyn Sink,
+    ) -> Option<End> {
+        let Written { at, weight, thread, root, moving } = *self;
+        let stack = match stack {
+            Ok(stack) if moving => with_moving(tables, stack.or(root)),
+            Ok(Some(stack)) => stack,
+            // It runs no Python.
+            Ok(None) => return None,
+            Err(()) => {
+                add(&control.dropped, 1);
+                return None;
+            }
+        };
+        add(&control.samples, 1);
+        add(&control.moving, usize::from(moving));
+        sink.sample(&Sample { at, weight, thread, stack }, tables).is_err().then_some(End::Sink)
     }
 }
 

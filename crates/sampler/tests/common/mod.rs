@@ -1,6 +1,6 @@
 //! Sampling a test program, with a sink that counts.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, clippy::print_stderr, reason = "each test uses a part of it, and says what it skips")]
 
 use std::collections::BTreeMap;
 use std::io;
@@ -58,11 +58,26 @@ pub(crate) struct Seen {
     pub(crate) ticks: u64,
     pub(crate) samples: u64,
     pub(crate) dropped: u64,
+    /// How samples were taken at the end.
+    pub(crate) mode: Mode,
 }
 
 /// Short intervals: tests want many samples, not a light hand.
 pub(crate) fn options(mode: Mode) -> Options {
     Options { interval: Duration::from_micros(100), mode, max_overhead: 1.0, ..Options::default() }
+}
+
+/// True when the kernel may take samples here; else it is said why not.
+pub(crate) fn kernel_may() -> bool {
+    let (_, layout) = py_spy_python::layout::KNOWN.last().expect("a row");
+    let subject = py_spy_kernel::Subject { layout, interpreter: 0, gil: None, namespace: (0, 0), frames: 256 };
+    match py_spy_kernel::Ticks::new(&subject, 1_000_000) {
+        Ok(_) => true,
+        Err(why) => {
+            eprintln!("SKIPPED: the kernel takes no samples here: {why}");
+            false
+        }
+    }
 }
 
 /// A sampler and its one set of tables.
@@ -127,7 +142,8 @@ impl Attached {
         };
         let count = |counter: &AtomicU64| counter.load(Relaxed);
         let (ticks, samples, dropped) = (count(&control.ticks), count(&control.samples), count(&control.dropped));
-        Seen { stacks: named, by_time, effort, end, ticks, samples, dropped }
+        let mode = self.sampler.mode();
+        Seen { stacks: named, by_time, effort, end, ticks, samples, dropped, mode }
     }
 
     fn unfold(&self, stack: StackId) -> Named {

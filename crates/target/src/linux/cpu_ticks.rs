@@ -25,6 +25,12 @@ const SET_PROGRAM: u64 = 0x4004_2408;
 /// The kernel makes a shorter period this long (`perf_swevent_hrtimer` in `kernel/events/core.c`), ns.
 pub const SHORTEST_PERIOD: u64 = 10_000;
 
+/// The clock that programs of the kernel's read (`bpf_ktime_get_ns`), ns: `CLOCK_MONOTONIC`, as [`std::time::Instant`] is.
+pub fn monotonic_time() -> u64 {
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+    time.map_or(0, |time| time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
+}
+
 /// `struct perf_event_attr` of version 7 (128 bytes), as far as it is used here.
 #[repr(C)]
 #[derive(Default)]

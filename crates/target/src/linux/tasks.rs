@@ -57,6 +57,22 @@ impl Tasks {
         }
     }
 
+    /// The id by which a thread of this process knows itself.
+    pub fn own_id(&self, tid: u32) -> Option<u32> {
+        match &self.own_ids {
+            Some(ids) => ids.iter().find(|(_, ours)| **ours == tid).map(|(&own, _)| own),
+            None => Some(tid),
+        }
+    }
+
+    /// As [`Tasks::by_own_id`], for a thread that may have ended since; in another PID namespace only those of the list are known.
+    pub fn may_be_by_own_id(&self, own: u32) -> Option<u32> {
+        match &self.own_ids {
+            Some(ids) => ids.get(&own).copied(),
+            None => Some(own),
+        }
+    }
+
     /// All threads, as of the last look at the list.
     pub fn ids(&self) -> impl Iterator<Item = u32> + '_ {
         self.known.keys().copied()

@@ -1,0 +1,268 @@
+//! The way in which the kernel takes the samples: at each tick of a thread's CPU clock a program of ours follows its frames
+//! there, and here is what becomes of what it left.
+//!
+//! At a tick the thread can not move, so its frames are one moment's. What they run is looked at only now, some milliseconds
+//! later: a code object that is still what it was at the last look was it in between. If it has become another one, nobody
+//! knows which of them ran: the frame and all inside of it are `(moving)`, as is a whole stack whose chain did not reach
+//! its root at that instant.
+
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use py_spy_address_space::Addr;
+use py_spy_kernel::{Missing, Subject, Tick, Ticks, Unavailable};
+use py_spy_python::{Gil, RawFrame, Reader, Stack, Unreadable};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::Watch;
+use crate::clock::Dice;
+use crate::roster::Member;
+
+/// A thread's period is at random up to this part longer or shorter than what is asked for, and then stays: a program that
+/// has exactly the period asked for is seen in all its phases.
+const PART_AT_RANDOM: u64 = 20;
+
+/// After so many ticks whose code objects had become others the program makes code all the time, and nobody knows soon
+/// enough which ran.
+const MAX_REPLACED: u64 = 64;
+
+/// Samples that the kernel takes.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    ticks: Ticks,
+    /// What the program knows: states by the threads' own ids, as of which version of the roster.
+    known: FxHashMap<u32, Addr>,
+    version: Option<u64>,
+    /// What the program was made for.
+    interpreter: Addr,
+    gil: Option<Gil>,
+    /// Ticks without room that are counted already.
+    missed: u64,
+    replaced: u64,
+}
+
+/// What came of some time.
+#[derive(Debug, Default)]
+pub(crate) struct Ticked {
+    pub(crate) frames: Vec<RawFrame>,
+    pub(crate) stacks: Vec<TickedStack>,
+    /// Ticks that found no room in the ring.
+    pub(crate) missed: u64,
+    /// Ticks of threads whose state could not be told.
+    pub(crate) dropped: u64,
+}
+
+/// One tick's stack.
+#[derive(Debug)]
+pub(crate) struct TickedStack {
+    pub(crate) member: Member,
+    /// The frames, innermost first, as a range of [`Ticked::frames`].
+    pub(crate) first: usize,
+    pub(crate) end: usize,
+    pub(crate) holds_gil: bool,
+    /// Frames inside of the first one are not known.
+    pub(crate) moving: bool,
+    /// When it was, ns of the monotonic clock.
+    pub(crate) time: u64,
+    /// The CPU time that it stands for, ns.
+    pub(crate) period: u64,
+}
+
+/// Why the kernel takes no samples, or none any more.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoKernel {
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    #[error("its threads could not be listed: {0}")]
+    Unreadable(#[from] Unreadable),
+    #[error("it has several interpreters, and a thread may run in more than one")]
+    Interpreters,
+    #[error("the kernel's ids of its threads are not known")]
+    Ids,
+    #[error("a stack is deeper than the {0} frames that are followed at this rate")]
+    Deep(u32),
+    #[error("it makes and frees code all the time")]
+    Codes,
+    #[error("its lock was made, or has become another")]
+    Lock,
+}
+
+impl Watch {
+    /// Has the kernel take the samples from now on, one after each `interval` of a thread's CPU time.
+    pub(crate) fn begin_kernel(&mut self, interval: Duration) -> Result<(), NoKernel> {
+        self.renew_roster()?;
+        let [interpreter] = self.roster.interpreters.as_slice() else { return Err(NoKernel::Interpreters) };
+        let (interpreter, gil) = (interpreter.at, interpreter.gil);
+        if self.roster.members.iter().all(|member| member.tid.is_none()) {
+            return Err(NoKernel::Ids);
+        }
+        let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+        let namespace = std::fs::metadata(format!("/proc/{}/ns/pid", self.target.pid));
+        let namespace = namespace.map(|file| (file.dev(), file.ino())).map_err(Unavailable::Namespace)?;
+        let frames = Ticks::frames_at(interval);
+        let subject = Subject { layout: &self.python.layout, interpreter, gil, namespace, frames };
+        let ticks = Ticks::new(&subject, interval)?;
+        let known = FxHashMap::default();
+        let mut kernel = Kernel { ticks, known, version: None, interpreter, gil, missed: 0, replaced: 0 };
+        kernel.tell(self);
+        let mut dice = Dice::new();
+        let part = interval / PART_AT_RANDOM;
+        kernel.ticks.begin(&mut self.tasks, || interval - part + dice.below(2 * part + 1))?;
+        self.kernel = Some(kernel);
+        Ok(())
+    }
+
+    /// Fills `ticked` with what came since the last call.
+    ///
+    /// # Errors
+    /// When samples have to be taken in another way from now on; what came until now is in `ticked` all the same.
+    pub(crate) fn take_ticks(&mut self, ticked: &mut Ticked) -> Result<(), NoKernel> {
+        ticked.clear();
+        let Some(mut kernel) = self.kernel.take() else { return Ok(()) };
+        let taken = self.take_ticks_of(&mut kernel, ticked);
+        self.kernel = Some(kernel);
+        taken
+    }
+
+    fn take_ticks_of(&mut self, kernel: &mut Kernel, ticked: &mut Ticked) -> Result<(), NoKernel> {
+        self.looks += 1;
+        // A list that changed while it was read is read again the next time; what is known of the threads stays.
+        let listed = self.window.refill(&self.memory, (0, 0), &mut []).map_err(Unreadable::from);
+        if let Err(why) = listed.and_then(|()| self.refresh_roster().map(|_| ())) {
+            log::debug!("looking again: {why}");
+            self.roster.doubt();
+        }
+        kernel.tell(self);
+        let (words, layout) = (kernel.ticks.words().clone(), &self.python.layout);
+        let mut deep = false;
+        let Watch { roster, tasks, .. } = &*self;
+        kernel.ticks.drain(|tick| {
+            let Some(member) = member_of(tick, roster, tasks, kernel.interpreter) else {
+                // One without a state runs no Python.
+                ticked.dropped += u64::from(tick.state != 0);
+                return;
+            };
+            let first = ticked.frames.len();
+            let ends = (tick.innermost, (tick.base != 0).then_some(tick.base));
+            let walked = words.walk(layout, ends, tick.words, &mut ticked.frames);
+            deep |= tick.missing == Some(Missing::Deeper);
+            let moving = tick.missing.is_some() || !matches!(walked, Ok(Stack::Whole));
+            if moving {
+                ticked.frames.truncate(first);
+            }
+            ticked.stacks.push(TickedStack {
+                member,
+                first,
+                end: ticked.frames.len(),
+                holds_gil: tick.holds_gil,
+                moving,
+                time: tick.time,
+                period: tick.period,
+            });
+        });
+        let missed = kernel.ticks.missed();
+        ticked.missed = missed.saturating_sub(kernel.missed);
+        kernel.missed = missed;
+        kernel.replaced += self.check_codes(ticked);
+        let [interpreter] = self.roster.interpreters.as_slice() else {
+            return if self.roster.is_doubted() { Ok(()) } else { Err(NoKernel::Interpreters) };
+        };
+        match () {
+            () if deep => Err(NoKernel::Deep(Ticks::frames_at(kernel.ticks.period()))),
+            () if kernel.replaced > MAX_REPLACED => Err(NoKernel::Codes),
+            () if (interpreter.at, interpreter.gil) != (kernel.interpreter, kernel.gil) => Err(NoKernel::Lock),
+            () => Ok(()),
+        }
+    }
+
+    /// Takes from the stacks what runs code objects that have become others since the last look, and what is inside of
+    /// that; how many stacks it was.
+    fn check_codes(&mut self, ticked: &mut Ticked) -> u64 {
+        let epoch = self.code_epoch();
+        if ticked.stacks.is_empty() {
+            return 0;
+        }
+        if self.code_window.refill(&self.memory, (0, 0), &mut []).is_err() {
+            // The process is gone: whether it still was the same code at its end can not be told any more.
+            ticked.missed += ticked.stacks.len() as u64;
+            ticked.stacks.clear();
+            return 0;
+        }
+        let mut reader = Reader::new(&mut self.code_window, &self.memory, 0);
+        let layout = &self.python.layout;
+        let (mut good, mut bad) = (FxHashSet::default(), FxHashSet::default());
+        let mut replaced = 0;
+        for stack in &mut ticked.stacks {
+            let frames = &ticked.frames[stack.first..stack.end];
+            let mut last = None;
+            let known = frames.iter().rposition(|frame| {
+                // Recursion: once is enough.
+                if frame.shim || good.contains(&frame.code) || last.replace(frame.code) == Some(frame.code) {
+                    return false;
+                }
+                let before = self.codes.replaced;
+                let stays = !bad.contains(&frame.code)
+                    && self.codes.may_be(&mut reader, layout, frame.code)
+                    && self.codes.check(&mut reader, layout, frame.code, epoch).is_ok()
+                    && self.codes.replaced == before;
+                replaced += u64::from(self.codes.replaced != before);
+                if stays {
+                    good.insert(frame.code)
+                } else {
+                    bad.insert(frame.code)
+                };
+                !stays
+            });
+            if let Some(bad) = known {
+                (stack.first, stack.moving) = (stack.first + bad + 1, true);
+            }
+        }
+        replaced
+    }
+}
+
+impl Kernel {
+    /// Tells the program of the threads that have come, and of those that have gone.
+    fn tell(&mut self, watch: &Watch) {
+        if self.version == Some(watch.roster.version) {
+            return;
+        }
+        self.version = Some(watch.roster.version);
+        let mut gone = std::mem::take(&mut self.known);
+        for member in &watch.roster.members {
+            let Some(own) = member.tid.and_then(|tid| watch.tasks.own_id(tid)) else { continue };
+            if gone.remove(&own) != Some(member.at) {
+                self.ticks.know(own, member.at);
+            }
+            self.known.insert(own, member.at);
+        }
+        gone.keys().filter(|own| !self.known.contains_key(own)).for_each(|&own| self.ticks.forget(own));
+    }
+}
+
+impl Ticked {
+    fn clear(&mut self) {
+        self.frames.clear();
+        self.stacks.clear();
+        (self.missed, self.dropped) = (0, 0);
+    }
+}
+
+/// Whose tick it was. The program's map may be some milliseconds behind, and the state be another thread's by then, so what
+/// the state says of itself must be what is known of it. A thread that is not listed yet, or no more, says so itself where it
+/// has a native id.
+fn member_of(
+    tick: &Tick<'_>,
+    roster: &crate::roster::Roster,
+    tasks: &py_spy_target::Tasks,
+    interpreter: Addr,
+) -> Option<Member> {
+    if tick.state == 0 || tick.interpreter != interpreter {
+        return None;
+    }
+    let tid = tasks.may_be_by_own_id(tick.own_tid)?;
+    let listed = roster.at(tick.state).map(|member| roster.members[member]);
+    let same = |member: &Member| member.tid == Some(tid) && member.id == tick.thread;
+    let own = tick.native == u64::from(tick.own_tid);
+    listed.filter(same).or_else(|| own.then(|| Member::of_tick(tick.state, tick.thread, tick.native, tid)))
+}

@@ -1,0 +1,139 @@
+//! One CPython whose samples the kernel takes: what it left since the last look, named and given to the sink.
+
+use std::time::Instant;
+
+use py_spy_profile::Nanos;
+
+use super::add;
+use super::look::{Look, Out, Written};
+use crate::clock::Slot;
+use crate::moment::{NoKernel, TickedStack, Wanted};
+use crate::stacks::Namer;
+use crate::{End, Mode};
+
+impl Look<'_> {
+    /// Has the kernel take the samples from now on, if it can and is asked for. Their times count from `began`.
+    pub(super) fn begin_kernel(&mut self, began: Instant) {
+        if self.options.mode != Mode::Kernel {
+            return;
+        }
+        let elapsed = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.began = py_spy_target::monotonic_time().saturating_sub(elapsed);
+        if self.options.native {
+            return self.fall_back("native frames are wanted");
+        }
+        match self.watch.begin_kernel(self.options.interval) {
+            Ok(()) => {
+                log::info!("process {}: the kernel takes the samples", self.watch.target.pid);
+                self.watch.change_mode(Mode::Kernel);
+            }
+            Err(why) => self.fall_back(&why.to_string()),
+        }
+    }
+
+    /// Has samples taken by stopping from here on, where that can be done.
+    pub(super) fn fall_back(&mut self, why: &str) {
+        let pid = self.watch.target.pid;
+        let level = if self.options.insist { log::Level::Warn } else { log::Level::Info };
+        log::log!(level, "process {pid}: the kernel does not take the samples: {why}");
+        let fallback = self.watch.fallback;
+        self.watch.change_mode(fallback);
+    }
+
+    /// True when the kernel takes the samples.
+    pub(super) fn is_ticked(&self) -> bool {
+        self.watch.mode == Mode::Kernel
+    }
+
+    /// What the kernel took since the last look; and with the idle ones a sample of each thread that does not run. Returns
+    /// why the run is over, if it is.
+    pub(super) fn tick_of_kernel(&mut self, slot: Slot, out: &mut Out<'_>) -> Option<End> {
+        let idle = self.options.include_idle && !self.options.gil_only;
+        let ran = if idle { self.look_at_threads() } else { self.refresh_tasks().map(|()| false) };
+        let Some(ran) = ran else { return Some(End::Exited) };
+        if let Some(end) = self.write_ticks(out) {
+            return Some(end);
+        }
+        if !idle || !self.is_ticked() {
+            return None;
+        }
+        let mut asleep = std::mem::take(&mut self.wanted);
+        asleep.clear();
+        let members = self.watch.roster.members.iter().filter_map(|member| member.tid);
+        asleep.extend(members.filter(|tid| !self.running.contains(tid)));
+        asleep.sort_unstable();
+        asleep.dedup();
+        let end = if asleep.is_empty() { None } else { self.look(slot, ran, Wanted::Threads(&asleep), out) };
+        self.wanted = asleep;
+        end
+    }
+
+    /// Gives what the kernel took since the last look to the sink.
+    pub(super) fn write_ticks(&mut self, out: &mut Out<'_>) -> Option<End> {
+        let mut ticked = std::mem::take(&mut self.ticked);
+        let taken = self.watch.take_ticks(&mut ticked);
+        // The sample before this many ns is of a program that was there before an exec.
+        if self.watch.memory.is_replaced() {
+            add(&self.control.missed, ticked.stacks.len());
+            self.ticked = ticked;
+            return Some(End::Exited);
+        }
+        add(&self.control.dropped, ticked.dropped as usize);
+        add(&self.control.missed, ticked.missed as usize);
+        self.members.clear();
+        self.members.extend(ticked.stacks.iter().map(|stack| stack.member));
+        self.members.sort_unstable_by_key(|member| member.at);
+        self.members.dedup_by_key(|member| member.at);
+        let watch = &mut *self.watch;
+        let (memory, layout) = (&watch.memory, &watch.python.layout);
+        let labels = self.options.thread_frames;
+        self.threads.name(&self.members, watch.target.pid, labels, &watch.roster, memory, layout, out.tables);
+        let mut end = None;
+        for stack in &ticked.stacks {
+            add(&self.control.gil_held, usize::from(stack.holds_gil));
+            add(&self.control.active, 1);
+            if stack.holds_gil || !self.options.gil_only {
+                end = self.write_tick(stack, &ticked.frames, out);
+            }
+            if end.is_some() {
+                break;
+            }
+        }
+        self.ticked = ticked;
+        match taken {
+            Err(why @ (NoKernel::Unreadable(_) | NoKernel::Lock)) => self.begin_again(&why),
+            Err(why) => self.fall_back(&why.to_string()),
+            Ok(()) => {}
+        }
+        end
+    }
+
+    /// The program of the kernel's is made anew for what has changed.
+    fn begin_again(&mut self, why: &NoKernel) {
+        log::info!("process {}: begun again: {why}", self.watch.target.pid);
+        if let Err(why) = self.watch.begin_kernel(self.options.interval) {
+            self.fall_back(&why.to_string());
+        }
+    }
+
+    fn write_tick(
+        &mut self,
+        stack: &TickedStack,
+        frames: &[py_spy_python::RawFrame],
+        out: &mut Out<'_>,
+    ) -> Option<End> {
+        let watch = &mut *self.watch;
+        let naming = self.options.naming();
+        let (memory, layout) = (&watch.memory, &watch.python.layout);
+        let Out { files, tables, sink } = out;
+        let mut namer = Namer { codes: &mut watch.codes, files, memory, layout, tables, naming };
+        let labels = self.options.thread_frames;
+        let seen = self.threads.entry(&stack.member, watch.target.pid, labels, namer.tables);
+        let (root, thread) = (seen.label, seen.id);
+        let path = seen.path.push(root, frames[stack.first..stack.end].iter().rev(), &mut namer);
+        let weight: Nanos = stack.period;
+        let at = stack.time.saturating_sub(self.began).saturating_sub(weight);
+        let written = Written { at, weight, thread, root, moving: stack.moving };
+        written.give(path, self.control, namer.tables, *sink)
+    }
+}
