@@ -235,8 +235,10 @@ fn ids(typed: &[ProcessId]) -> Vec<u32> {
 fn sampling(args: &SamplingArgs, stack: &StackArgs) -> Options {
     let mode = match args.sampler {
         _ if stack.nonblocking => Mode::Nonblocking,
-        SamplerChoice::Auto | SamplerChoice::Kernel => Mode::Kernel,
-        SamplerChoice::Stop => Mode::Stop,
+        SamplerChoice::Kernel => Mode::Kernel,
+        // The kernel's counts a thread's CPU time, not the time that it waits for a CPU: until both mean the same it must be
+        // asked for.
+        SamplerChoice::Auto | SamplerChoice::Stop => Mode::Stop,
         SamplerChoice::Nonblocking => Mode::Nonblocking,
     };
     Options {

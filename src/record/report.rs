@@ -148,12 +148,12 @@ fn summary(outcome: &Outcome, control: &Control, used: Duration, since: Duration
         let moving = control.moving.load(Ordering::Relaxed) as f64;
         format!(", {:.1}% end in (moving)", 100.0 * moving / (samples as f64).max(1.0))
     };
-    let samplers = outcome.modes.iter().map(|mode| match mode {
+    let ways = outcome.modes.iter().map(|mode| match mode {
         Mode::Kernel => "kernel",
         Mode::Stop => "stop",
         Mode::Nonblocking => "nonblocking",
     });
-    let samplers = samplers.collect::<Vec<_>>().join(" and ");
+    let ways = ways.collect::<Vec<_>>().join(" and ");
     let unmerged = match control.unmerged.load(Ordering::Relaxed) {
         0 => String::new(),
         count => {
@@ -162,7 +162,7 @@ fn summary(outcome: &Outcome, control: &Control, used: Duration, since: Duration
     };
     format!(
         "{samples} sample{} of {threads} thread{}{of_processes} in {seconds:.2}s, {rate:.1} looks a second, {missed} missed, \
-         {dropped} dropped{moving}{unmerged}; sampler: {samplers}; py-spy used {share:.1}% of one CPU",
+         {dropped} dropped{moving}{unmerged}; sampler: {ways}; py-spy used {share:.1}% of one CPU",
         plural(samples),
         plural(threads as u64),
     )
