@@ -9,6 +9,7 @@ mod capability;
 mod closed;
 mod filters;
 mod hidden;
+mod kernel;
 mod user;
 mod user_namespace;
 
