@@ -3,6 +3,7 @@
 mod core_file;
 mod family;
 mod json;
+mod links;
 mod source;
 mod text;
 
@@ -74,7 +75,8 @@ pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
     if plan.source {
         source::add(&mut all);
     }
-    let text = if plan.json { json::render(&all)? } else { text::render(&all, say::width(), plan.merge) };
+    let text =
+        if plan.json { json::render(&all)? } else { text::render(&all, say::width(), plan.merge, links::are_shown()) };
     say::print(text.as_bytes())?;
     for error in &errors {
         say::line(&format!("left out: {}", for_terminal(&error.to_string())));

@@ -1,4 +1,5 @@
-//! A dump as JSON, with the keys and the order of py-spy.
+//! A dump as JSON, with the keys and the order of py-spy. `docs/dump.schema.json` is made from the types here; what stands
+//! beside their fields is what users read there.
 
 use std::borrow::Cow;
 
@@ -10,60 +11,92 @@ use super::Dumped;
 /// Stands for a value that is not read yet: always `null`.
 type Absent = Option<()>;
 
+/// A thread that the interpreter knows.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[expect(clippy::struct_field_names, reason = "the keys are py-spy's")]
 struct Thread<'a> {
+    /// Process id, as this machine counts.
     pid: u32,
+    /// `threading.get_ident()` of the thread.
     thread_id: u64,
+    /// The name that `threading` knows; null if it knows none.
     thread_name: Option<&'a str>,
+    /// The kernel's id of the thread; null where it is not known.
     os_thread_id: Option<u32>,
+    /// It runs or waits for a CPU.
     active: bool,
+    /// It holds the GIL.
     owns_gil: bool,
+    /// Leaf first.
     frames: Vec<Frame<'a>>,
+    /// With `--subprocesses`, for a process that comes from another one that is shown; else null.
     process_info: Option<Process<'a>>,
-    /// Not py-spy's, and there only when it was asked for.
+    /// With `--state`: what it is doing.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<State<'a>>,
 }
 
 /// What a thread is doing.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct State<'a> {
+    /// In words.
     doing: &'a str,
+    /// The lock that it waits for; null if it waits for none.
     lock: Option<Lock<'a>>,
+    /// The exception that it handles, type and message; null if there is none.
     exception: Option<&'a str>,
+    /// It waits for threads that wait for it.
     deadlocked: bool,
 }
 
 /// A lock that a thread waits for.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Lock<'a> {
+    /// Where it is in the process's memory.
     address: u64,
+    /// What kind of lock, in words.
     kind: &'a str,
-    /// `thread_id` of the one that holds it.
+    /// `thread_id` of the thread that holds it; null where a lock does not say.
     owner: Option<u64>,
 }
 
-/// A process that comes from another one that is shown, and what it comes from.
+/// A process and what it comes from.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Process<'a> {
+    /// Process id, as this machine counts.
     pid: u32,
+    /// Its words, with spaces between them.
     command_line: Cow<'a, str>,
+    /// The process that started it, if that was asked for too; else null.
     parent: Option<Box<Process<'a>>>,
 }
 
+/// A call that has not ended.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Frame<'a> {
+    /// The function; qualified from 3.11 on.
     name: &'a str,
+    /// The whole path of its file, or what the program calls it.
     filename: &'a str,
+    /// Always null.
     module: Absent,
+    /// The shortened path; null with `--full-filenames`.
     short_filename: Option<&'a str>,
+    /// 0 if it is not known.
     line: u32,
+    /// With `--locals`: its variables; else null.
     locals: Option<Vec<Local<'a>>>,
-    /// Not py-spy's, and there only when it was asked for.
+    /// With `--source`, where the file can be read: the text of the line.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'a str>,
+    /// C code called it (up to 3.11).
     is_entry: bool,
+    /// C code called it (from 3.12 on).
     is_shim_entry: bool,
 }
 
@@ -92,16 +125,25 @@ impl<'a> Thread<'a> {
     }
 }
 
-/// A variable. `kind`, `attributes` and `truncated` are not py-spy's.
+/// A variable.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Local<'a> {
+    /// As in the program's text.
     name: &'a str,
+    /// Where its value is in the process's memory.
     addr: u64,
+    /// It is an argument of the function.
     arg: bool,
+    /// As the program's own `repr` has it.
     repr: &'a str,
+    /// Where the variable belongs.
+    #[cfg_attr(test, schemars(extend("enum" = ["argument", "local", "free", "global"])))]
     kind: &'static str,
+    /// The attributes of an instance whose `repr` does not show them.
     #[serde(skip_serializing_if = "Option::is_none")]
     attributes: Option<&'a str>,
+    /// True, and only there then, if the value was longer than the limit.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
 }
@@ -165,7 +207,28 @@ pub(super) fn render(all: &[Dumped]) -> serde_json::Result<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use schemars::generate::SchemaSettings;
+
     use super::*;
+
+    /// Where the schema is, from this package's folder on.
+    const SCHEMA: &str = "docs/dump.schema.json";
+
+    /// With `UPDATE_SCHEMA` set it writes the file instead.
+    #[test]
+    fn the_schema_in_docs_is_that_of_these_types() {
+        let mut schema =
+            SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Vec<Thread>>();
+        schema.insert("title".into(), "py-spy dump --json".into());
+        schema.insert("description".into(), "All threads, the newest first.".into());
+        let expected = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA);
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::write(&path, &expected).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(written, expected, "run this test with UPDATE_SCHEMA=1");
+    }
 
     #[test]
     fn keys_and_order() {

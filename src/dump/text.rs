@@ -7,6 +7,7 @@ use py_spy_profile::for_terminal;
 use py_spy_sampler::{FrameSnapshot, Kind, Shown, ThreadSnapshot, ThreadState, Variable};
 
 use super::Dumped;
+use super::links::Links;
 
 const ID: Style = AnsiColor::Yellow.on_default().bold();
 const FUNCTION: Style = AnsiColor::Green.on_default();
@@ -17,8 +18,8 @@ const LINE: Style = Style::new().dimmed();
 const HEADINGS: [(&str, &[Kind]); 3] =
     [("Arguments:", &[Kind::Argument]), ("Locals:", &[Kind::Local, Kind::Free]), ("Globals:", &[Kind::Global])];
 
-/// With colours; whoever prints it takes them out where they are not wanted.
-pub(super) fn render(all: &[Dumped], width: usize, merge: bool) -> String {
+/// With colours, and with links if they are wanted; whoever prints it takes colours out where they are not.
+pub(super) fn render(all: &[Dumped], width: usize, merge: bool, linked: bool) -> String {
     let mut text = String::new();
     for (index, dumped) in all.iter().enumerate() {
         if index > 0 {
@@ -26,12 +27,14 @@ pub(super) fn render(all: &[Dumped], width: usize, merge: bool) -> String {
             // Writing to a `String` can not fail.
             let _ = writeln!(text, "\n{}", styled(LINE, line));
         }
-        let _ = write(&mut text, dumped, merge);
+        let links = if linked { Links::of(dumped) } else { Links::default() };
+        let _ = write(&mut text, dumped, merge, &links);
     }
     text
 }
 
-fn write(out: &mut String, Dumped { info, snapshot, ancestors, dead }: &Dumped, merge: bool) -> fmt::Result {
+fn write(out: &mut String, dumped: &Dumped, merge: bool, links: &Links) -> fmt::Result {
+    let Dumped { info, snapshot, ancestors, dead } = dumped;
     writeln!(out, "Process {}: {}", styled(ID, info.pid), for_terminal(&info.command.join(" ")))?;
     writeln!(out, "Python v{} ({})", for_terminal(&info.version), for_terminal(&info.executable))?;
     if let Some(parent) = ancestors.last() {
@@ -50,7 +53,7 @@ fn write(out: &mut String, Dumped { info, snapshot, ancestors, dead }: &Dumped, 
         } else {
             write_head(out, thread, threads, *dead)?;
         }
-        thread.frames.iter().try_for_each(|frame| write_frame(out, frame))?;
+        thread.frames.iter().try_for_each(|frame| write_frame(out, frame, links))?;
     }
     Ok(())
 }
@@ -107,13 +110,13 @@ fn name_of(thread: &ThreadSnapshot) -> String {
     }
 }
 
-fn write_frame(out: &mut String, frame: &FrameSnapshot) -> fmt::Result {
+fn write_frame(out: &mut String, frame: &FrameSnapshot, links: &Links) -> fmt::Result {
     let file = frame.short_filename.as_deref().unwrap_or(&frame.filename);
-    write!(out, "    {} ({}", styled(FUNCTION, for_terminal(&frame.name)), styled(FILE, for_terminal(file)))?;
-    if frame.line != 0 {
-        write!(out, ":{}", styled(LINE, frame.line))?;
-    }
-    writeln!(out, ")")?;
+    let place = fmt::from_fn(|f| {
+        write!(f, "{}", styled(FILE, for_terminal(file)))?;
+        if frame.line == 0 { Ok(()) } else { write!(f, ":{}", styled(LINE, frame.line)) }
+    });
+    writeln!(out, "    {} ({})", styled(FUNCTION, for_terminal(&frame.name)), links.link(frame, place))?;
     if let Some(source) = &frame.source {
         writeln!(out, "        > {}", styled(LINE, for_terminal(source)))?;
     }
@@ -154,7 +157,7 @@ pub(super) mod tests {
         child.ancestors =
             [(1, "sh"), (7, "a\nb")].map(|(pid, command)| Ancestor { pid, command: command.into() }).into();
         child.snapshot.threads.clear();
-        let text = render(&[child, example()], 5, false);
+        let text = render(&[child, example()], 5, false, false);
         let plain = anstream::adapter::strip_str(&text).to_string();
         let expected = "Process 12210: python t.py a\\nb\nPython v3.11.7 (/usr/bin/python3.11)\nParent Process 7: a\\nb\n\n\n-----\nProcess";
         assert!(plain.starts_with(expected), "{plain}");
@@ -209,7 +212,7 @@ pub(super) mod tests {
 
     #[test]
     fn the_form_is_that_of_py_spy() {
-        let plain = anstream::adapter::strip_str(&render(&[example()], 80, false)).to_string();
+        let plain = anstream::adapter::strip_str(&render(&[example()], 80, false, false)).to_string();
         let expected = r#"Process 12210: python t.py a\nb
 Python v3.11.7 (/usr/bin/python3.11)
 
