@@ -1,8 +1,8 @@
 """The program that `cargo xtask compare` has looked at: it counts its own work while it is profiled.
 
-    python3 program.py FILE DEPTH SLEEPERS busy|idle
+    python3 program.py FILE DEPTH SLEEPERS busy|idle HEAP
 
-A chain of DEPTH different functions of which the last is busy for ever, or waits for ever, and SLEEPERS threads that wait for a lock. FILE has
+A chain of DEPTH different functions of which the last is busy for ever, or waits for ever, SLEEPERS threads that wait for a lock, and HEAP GiB of memory. FILE has
 64-bit numbers and is shared memory: the first is the start in nanoseconds of the monotonic clock, each other one the pieces of work done in one slot of
 20 ms. Who has the file can see at any time how fast the program ran when.
 """
@@ -54,11 +54,13 @@ def main():
     lock.acquire()
     for _ in range(sleepers):
         threading.Thread(target=lock.acquire, daemon=True).start()
+    memory = bytearray(b"x") * (int(sys.argv[5]) << 30)
     # The module and this function are two frames of the depth.
     function = chain(max(depth - 2, 1), work if kind == "busy" else wait)
     slots[0] = start = time.monotonic_ns()
     print("ready", flush=True)
     function(slots, start)
+    del memory
     os._exit(0)
 
 

@@ -7,6 +7,7 @@ mod calls;
 mod cost;
 mod cpu;
 mod cpus;
+mod dump;
 mod figures;
 mod lab;
 mod limits;
@@ -38,7 +39,7 @@ pub(crate) use table::Table;
 type Section = fn(&Lab) -> Result<String>;
 
 /// All sections in the order of the page, by the names that `--only` takes.
-const SECTIONS: [(&str, Section); 9] = [
+const SECTIONS: [(&str, Section); 10] = [
     ("limits", limits::section),
     ("rates", rates::section),
     ("cpu", cpu::section),
@@ -46,6 +47,7 @@ const SECTIONS: [(&str, Section); 9] = [
     ("cost", cost::section),
     ("threads", threads::section),
     ("one-cpu", one_cpu::section),
+    ("dump", dump::section),
     ("truth", truth::section),
     ("calls", calls::section),
 ];

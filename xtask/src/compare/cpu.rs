@@ -43,8 +43,8 @@ pub(crate) fn section(lab: &Lab) -> Result<String> {
     let mut table = Table::new(2, &columns);
     for mut group in lab.groups(true) {
         // Ours is there to be compared with.
-        let others: Vec<bool> = group.peers.iter().filter(|peer| !peer.is_ours()).map(|peer| peer.stops()).collect();
-        group.peers.retain(|peer| others.is_empty() || others.contains(&peer.stops()));
+        let others: Vec<bool> = group.peers.iter().filter(|peer| !peer.is_ours()).map(|peer| peer.is_exact()).collect();
+        group.peers.retain(|peer| others.is_empty() || others.contains(&peer.is_exact()));
         let shape = Shape { depth: 100, sleepers: 0, busy: true };
         let subject = Subject::start(lab, group.interpreter, shape)?;
         let mut found = vec![<[Figures; 3]>::default(); group.peers.len()];
@@ -59,7 +59,7 @@ pub(crate) fn section(lab: &Lab) -> Result<String> {
         }
         for (peer, [sample, rates, slowed]) in group.peers.iter().zip(&found) {
             // Each is compared with ours that works as it does.
-            let same = group.peers.iter().position(|ours| ours.is_ours() && ours.stops() == peer.stops());
+            let same = group.peers.iter().position(|ours| ours.is_ours() && ours.is_exact() == peer.is_exact());
             let ratio = same.filter(|_| !peer.is_ours()).map(|at| sample.ratio(&found[at][0])).unwrap_or_default();
             table.row([peer.name(), group.python(), sample.text(""), ratio, rates.text(""), slowed.text("")]);
         }

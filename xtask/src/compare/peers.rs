@@ -17,7 +17,6 @@ use py_spy_test_programs::Interpreter;
 use super::run::Ask;
 
 pub(crate) use install::{install, run};
-pub(crate) use ours::Ours;
 
 /// What a profiler is asked for.
 #[derive(Debug, Clone)]
@@ -54,6 +53,11 @@ pub(crate) trait Peer {
     /// It stops the program to look.
     fn stops(&self) -> bool;
 
+    /// Every stack is of one moment: the thread can not move while it is read.
+    fn is_exact(&self) -> bool {
+        self.stops()
+    }
+
     /// It can show native frames where they belong, between those of Python.
     fn has_native(&self) -> bool {
         false
@@ -76,6 +80,11 @@ pub(crate) trait Peer {
 
     /// How it is run.
     fn command(&self, order: &Order) -> Command;
+
+    /// The command that prints all stacks of a process once, if it has one.
+    fn dump(&self, _pid: u32) -> Option<Command> {
+        None
+    }
 
     /// With which words it says that it begins, if it does not keep the time by itself.
     fn begins(&self) -> Option<&'static str> {

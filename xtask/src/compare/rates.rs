@@ -14,9 +14,9 @@ pub(crate) fn section(lab: &Lab) -> Result<String> {
     let mut table = Table::new(3, &columns);
     let ask = Ask::python(HIGHEST, if lab.options.quick { 1 } else { 2 });
     let depths = if lab.options.quick { &[100][..] } else { &[10, 100][..] };
-    for (way, stops) in [("not stopping", false), ("exact", true)] {
+    for (way, exact) in [("not stopping", false), ("exact", true)] {
         for group in lab.groups(true) {
-            let peers: Vec<_> = group.peers.iter().filter(|peer| peer.stops() == stops).collect();
+            let peers: Vec<_> = group.peers.iter().filter(|peer| peer.is_exact() == exact).collect();
             if peers.iter().all(|peer| peer.is_ours()) {
                 continue;
             }

@@ -29,6 +29,20 @@ pub(crate) struct Shape {
     pub(crate) busy: bool,
 }
 
+/// GiB of memory that the program holds and has written to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Heap(pub(crate) u64);
+
+impl Heap {
+    /// True when the machine has as much to spare, and some more.
+    pub(crate) fn fits(self) -> bool {
+        let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+        let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+        self.0 == 0 || kib.is_some_and(|kib| kib >> 20 > self.0 + 2)
+    }
+}
+
 /// A running program; it is killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Subject {
@@ -42,6 +56,11 @@ pub(crate) struct Subject {
 impl Subject {
     /// Starts it on its CPU and returns when it is where it will stay.
     pub(crate) fn start(lab: &Lab, interpreter: &Interpreter, shape: Shape) -> Result<Subject> {
+        Subject::start_with(lab, interpreter, shape, Heap(0))
+    }
+
+    /// The same with memory of its own.
+    pub(crate) fn start_with(lab: &Lab, interpreter: &Interpreter, shape: Shape, heap: Heap) -> Result<Subject> {
         let path = lab.scratch.path().join("slots");
         // A file of its own: the last one's may still be mapped.
         std::fs::remove_file(&path).ok();
@@ -50,7 +69,7 @@ impl Subject {
         let mut command = Command::new(&interpreter.program);
         command.args(["-I", "-B"]).arg(root().join("docs/benchmarks/program.py")).arg(&path);
         command.args([shape.depth.to_string(), shape.sleepers.to_string()]);
-        command.arg(if shape.busy { "busy" } else { "idle" });
+        command.arg(if shape.busy { "busy" } else { "idle" }).arg(heap.0.to_string());
         command.envs(interpreter.environment.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let child =
             lab.cpus.spawn(lab.cpus.program, &mut command).with_context(|| format!("starting {interpreter}"))?;

@@ -7,8 +7,9 @@ use anyhow::{Context, Result, ensure};
 use py_spy_test_programs::interpreters;
 
 use super::austin::Austin;
+use super::ours::{Ours, Way};
 use super::py_spy::PySpy;
-use super::{Ours, Peer, Peers, tachyon};
+use super::{Peer, Peers, tachyon};
 use crate::compare::lab::{say, target};
 
 const PY_SPY: &str = "0.4.3";
@@ -22,8 +23,8 @@ pub(crate) fn install(ours: &Path) -> Result<Peers> {
     let help = help.with_context(|| format!("running {}", ours.display()))?;
     let has_limit = String::from_utf8_lossy(&help.stdout).contains("--max-overhead");
     let mut peers = Peers { all: Vec::new(), notes: Vec::new() };
-    for nonblocking in [false, true] {
-        peers.all.push(Box::new(Ours { program: ours.to_owned(), nonblocking, has_limit }));
+    for way in [Way::Stop, Way::Nonblocking, Way::Kernel] {
+        peers.all.push(Box::new(Ours { program: ours.to_owned(), way, has_limit }));
     }
     let folder = target().join("compare");
     match venv(&folder) {

@@ -43,6 +43,12 @@ impl Peer for PySpy {
         command
     }
 
+    fn dump(&self, pid: u32) -> Option<Command> {
+        let mut command = Command::new(&self.program);
+        command.args(["dump", "--pid", &pid.to_string()]);
+        Some(command).filter(|_| !self.nonblocking)
+    }
+
     /// It counts ticks instead of time: behind its rate it would go on for minutes.
     fn begins(&self) -> Option<&'static str> {
         Some("Sampling process")
