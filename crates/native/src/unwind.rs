@@ -1,6 +1,6 @@
 //! From registers and a stack to the addresses of all its frames.
 
-mod epilogue;
+mod ahead;
 mod expression;
 mod row;
 mod table;
@@ -99,9 +99,8 @@ impl Unwinder {
             let caller = match row {
                 Some(row) if row.is_root() => return (End::Root, top),
                 Some(row) => row.step(&registers, stack),
-                None => {
-                    about_to_return(source, next, &registers, stack).or_else(|| by_frame_pointer(&registers, stack))
-                }
+                None => ahead::caller(source.memory(), &registers, stack)
+                    .or_else(|| by_frame_pointer(source.memory(), &registers, stack)),
             };
             // Each caller's frame lies above; where the stack changes (a signal on a stack of its own, a coroutine) that
             // may be anywhere, but never where we were.
@@ -129,24 +128,17 @@ impl Unwinder {
     }
 }
 
-/// The caller of code that has nothing left to do but to return. It is read each time: where no table is, other code may be
-/// in the same place later.
-fn about_to_return(source: &dyn Source, next: Addr, registers: &Registers, stack: &dyn Stack) -> Option<Registers> {
-    let mut code = [0; epilogue::MAX_CODE];
-    // What is mapped may end behind it.
-    let length = [code.len(), 8].into_iter().find(|&length| source.memory().read(next, &mut code[..length]).is_ok())?;
-    epilogue::row(&code[..length])?.step(registers, stack)
-}
-
 /// The caller by the chain of frame pointers, as code keeps it that has no tables (PEP 831's builds, most JITs).
-fn by_frame_pointer(registers: &Registers, stack: &dyn Stack) -> Option<Registers> {
+fn by_frame_pointer(memory: &dyn Memory, registers: &Registers, stack: &dyn Stack) -> Option<Registers> {
     let frame = registers.get(RBP)?;
     if frame < registers.stack()? || frame % 8 != 0 {
         return None;
     }
     let mut caller = *registers;
     caller.set(RBP, Some(stack.word(frame)?));
-    caller.set(RIP, Some(stack.word(frame.checked_add(8)?)?));
+    let back = stack.word(frame.checked_add(8)?)?;
+    caller.set(RIP, Some(back));
     caller.set(RSP, Some(frame.checked_add(16)?));
-    Some(caller)
+    // The register may have any other use: a return address is behind a call.
+    ahead::is_behind_call(memory, back).then_some(caller)
 }

@@ -65,11 +65,6 @@ impl Row {
         Some(Row { frame, saved: saved.into(), is_signal })
     }
 
-    /// Of code that no table is for.
-    pub(super) fn made(frame: Frame, saved: Box<[(u16, Saved)]>) -> Row {
-        Row { frame, saved, is_signal: false }
-    }
-
     /// It has no caller: the tables say that its return address is nowhere (`_start`, `clone`).
     pub(super) fn is_root(&self) -> bool {
         self.saved.contains(&(RIP, Saved::Gone))
