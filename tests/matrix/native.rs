@@ -11,9 +11,7 @@ const PYTHON: [&str; 3] = ["<module>", "sort", "key"];
 /// Why an interpreter's native frames can not be had.
 fn missing(interpreter: &Interpreter) -> Option<&'static str> {
     let is = |kind: &str| interpreter.kinds.contains(&kind);
-    if is("JIT on") && interpreter.series() == (3, 14) {
-        Some("the JIT's code has neither unwind tables nor frame pointers")
-    } else if is("stripped") && interpreter.series() >= (3, 14) {
+    if is("stripped") && interpreter.series() >= (3, 14) {
         Some("the parts of the interpreter's loop have no names")
     } else {
         None
@@ -45,9 +43,7 @@ pub(crate) fn one(interpreter: &Interpreter) -> bool {
     let whole = stacks.iter().filter(|stack| in_order(&name, stack)).count();
     let said = stderr(&output).contains("without their native frames");
     assert_eq!(said, whole < stacks.len(), "{name}: {}", stderr(&output));
-    // What the JIT has compiled differs from time to time.
-    let is_so = if interpreter.kinds.contains(&"JIT on") { None } else { Some(missing.is_none()) };
-    assert!(is_so.is_none_or(|is_so| is_so == (whole > 0)), "{name}: {stacks:?}");
+    assert_eq!(missing.is_none(), whole > 0, "{name}: {stacks:?}");
 
     let output = run(&["dump", "--native", "--json", "--pid", &pid]);
     let threads: Value = serde_json::from_str(good(&name, &output)).expect("JSON");
@@ -57,7 +53,7 @@ pub(crate) fn one(interpreter: &Interpreter) -> bool {
     let labels: Vec<String> =
         frames.iter().rev().map(|frame| format!("{} ({})", text(frame, "name"), text(frame, "filename"))).collect();
     let whole = in_order(&name, &labels.iter().map(String::as_str).collect::<Vec<_>>());
-    assert!(missing.is_none() || !whole || is_so.is_none(), "{name}: {labels:?}");
+    assert!(missing.is_none() || !whole, "{name}: {labels:?}");
     running.is_unharmed();
     if let Some(why) = missing {
         eprintln!("{name}: only the Python frames are known: {why}");

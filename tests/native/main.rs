@@ -24,10 +24,9 @@ fn library(folder: &Path, compiler: &str, options: &[&str], source: &str) -> Opt
     Some(out)
 }
 
-/// Why the native frames of an interpreter can not be had.
+/// True when the native frames of an interpreter can not be had: the parts of its loop have no names there.
 fn is_left_out(kinds: &[&str]) -> bool {
-    // The parts of its loop have no names there; the JIT's code has no tables.
-    kinds.contains(&"stripped") || kinds.contains(&"JIT on")
+    kinds.contains(&"stripped")
 }
 
 /// A library's function calls the program back, on every series: the stack has these frames in this order, with others between.

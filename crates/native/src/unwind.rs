@@ -95,11 +95,12 @@ impl Unwinder {
             let Some(next) = registers.instruction().filter(|&next| next != 0) else { return (End::Root, top) };
             let at = if is_exact { next } else { next - 1 };
             into.push(at);
-            let row = self.row(source, at);
+            let Unwinder { tables, rows, context } = self;
+            let row = row(tables, rows, context, source, at);
             let caller = match row {
                 Some(row) if row.is_root() => return (End::Root, top),
                 Some(row) => row.step(&registers, stack),
-                None => ahead::caller(source.memory(), &registers, stack)
+                None => ahead::caller(source.memory(), &registers, stack, &mut |at| tables.row(source, at, context))
                     .or_else(|| by_frame_pointer(source.memory(), &registers, stack)),
             };
             // Each caller's frame lies above; where the stack changes (a signal on a stack of its own, a coroutine) that
@@ -117,15 +118,20 @@ impl Unwinder {
         }
         (End::Cut(registers.instruction().unwrap_or_default()), registers.stack().unwrap_or_default())
     }
+}
 
-    /// How the frame at an address restores its caller; `None` where nothing says.
-    fn row(&mut self, source: &dyn Source, at: Addr) -> Option<&Row> {
-        if self.rows.len() >= MAX_ROWS {
-            self.rows.clear();
-        }
-        let Unwinder { tables, rows, context } = self;
-        rows.entry(at).or_insert_with(|| tables.row(source, at, context)).as_ref()
+/// How the frame at an address restores its caller; `None` where nothing says.
+fn row<'r>(
+    tables: &mut Tables,
+    rows: &'r mut FxHashMap<Addr, Option<Row>>,
+    context: &mut UnwindContext<usize>,
+    source: &dyn Source,
+    at: Addr,
+) -> Option<&'r Row> {
+    if rows.len() >= MAX_ROWS {
+        rows.clear();
     }
+    rows.entry(at).or_insert_with(|| tables.row(source, at, context)).as_ref()
 }
 
 /// The caller by the chain of frame pointers, as code keeps it that has no tables (PEP 831's builds, most JITs).

@@ -10,10 +10,11 @@ use iced_x86::{
     Code, Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind,
     Register,
 };
-use py_spy_address_space::{Addr, Memory, PAGE};
+use py_spy_address_space::{Addr, Memory, PAGE, read_u64};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Stack;
+use super::row::Row;
 use crate::Registers;
 use crate::registers::{RBP, RIP, RSP};
 
@@ -34,7 +35,14 @@ const NOT_KEPT: [u16; 9] = [0, 1, 2, 4, 5, 8, 9, 10, 11];
 
 /// The registers of a thread's caller, whose next instruction is at `registers`' instruction pointer, in code without tables.
 /// `None` when no way to a return is found.
-pub(super) fn caller(memory: &dyn Memory, registers: &Registers, stack: &dyn Stack) -> Option<Registers> {
+///
+/// `row` says how the frame of code with tables restores its caller: whoever jumps there (a trampoline) has no frame any more.
+pub(super) fn caller(
+    memory: &dyn Memory,
+    registers: &Registers,
+    stack: &dyn Stack,
+    row: &mut dyn FnMut(Addr) -> Option<Row>,
+) -> Option<Registers> {
     let mut code = PagesOfCode { memory, pages: FxHashMap::default() };
     let mut info = InstructionInfoFactory::new();
     let mut seen = FxHashSet::default();
@@ -47,9 +55,11 @@ pub(super) fn caller(memory: &dyn Memory, registers: &Registers, stack: &dyn Sta
             let Some(instruction) = code.instruction(at) else { break };
             way.registers.set(RIP, Some(instruction.next_ip()));
             match instruction.flow_control() {
-                FlowControl::Next => way.step(&instruction, stack, &mut info),
+                FlowControl::Next => way.step(&instruction, (stack, memory), &mut info),
                 FlowControl::Call | FlowControl::IndirectCall => {
-                    NOT_KEPT.iter().for_each(|&register| way.registers.set(register, None));
+                    for register in NOT_KEPT {
+                        way.registers.set(register, None);
+                    }
                 }
                 FlowControl::ConditionalBranch => {
                     if ways.len() < MAX_WAYS {
@@ -58,10 +68,17 @@ pub(super) fn caller(memory: &dyn Memory, registers: &Registers, stack: &dyn Sta
                         ways.push(other);
                     }
                 }
-                FlowControl::UnconditionalBranch => way.registers.set(RIP, Some(instruction.near_branch_target())),
-                FlowControl::IndirectBranch => {
-                    let target = way.target(&instruction, stack, memory);
-                    way.registers.set(RIP, target);
+                FlowControl::UnconditionalBranch | FlowControl::IndirectBranch => {
+                    let Some(target) = way.target(&instruction, (stack, memory)) else { break };
+                    way.registers.set(RIP, Some(target));
+                    if let Some(row) = row(target) {
+                        let caller = row.step(&way.registers, &|at| way.word(at, stack));
+                        match caller.filter(|caller| caller.instruction().is_some_and(|back| code.is_behind_call(back)))
+                        {
+                            Some(caller) => return Some(caller),
+                            None => break,
+                        }
+                    }
                 }
                 FlowControl::Return => {
                     let popped = 8 + u64::from(if instruction.op_count() == 1 { instruction.immediate16() } else { 0 });
@@ -168,38 +185,44 @@ impl Way {
         })
     }
 
-    /// Where a jump goes that takes its target from a register or from the code's own constants.
-    fn target(&self, instruction: &Instruction, stack: &dyn Stack, memory: &dyn Memory) -> Option<Addr> {
+    /// A word of memory that an instruction reads: the code's own constants, or the stack.
+    fn load(&self, instruction: &Instruction, (stack, memory): (&dyn Stack, &dyn Memory)) -> Option<u64> {
+        if instruction.is_ip_rel_memory_operand() {
+            return read_u64(memory, instruction.ip_rel_memory_address()).ok();
+        }
+        self.word(self.address(instruction)?, stack)
+    }
+
+    /// Where a jump goes.
+    fn target(&self, instruction: &Instruction, from: (&dyn Stack, &dyn Memory)) -> Option<Addr> {
         match instruction.op0_kind() {
+            OpKind::NearBranch64 => Some(instruction.near_branch_target()),
             OpKind::Register => self.get(instruction.op0_register()),
-            OpKind::Memory if instruction.is_ip_rel_memory_operand() => {
-                py_spy_address_space::read_u64(memory, instruction.ip_rel_memory_address()).ok()
-            }
-            OpKind::Memory => self.word(self.address(instruction)?, stack),
+            OpKind::Memory => self.load(instruction, from),
             _ => None,
         }
     }
 
     /// The value of the second operand, of 64 bits.
-    fn source(&self, instruction: &Instruction, stack: &dyn Stack) -> Option<u64> {
+    fn source(&self, instruction: &Instruction, from: (&dyn Stack, &dyn Memory)) -> Option<u64> {
         match instruction.op1_kind() {
             OpKind::Register => self.get(instruction.op1_register()),
-            OpKind::Memory => self.word(self.address(instruction)?, stack),
+            OpKind::Memory => self.load(instruction, from),
             OpKind::Immediate8to64 | OpKind::Immediate32to64 | OpKind::Immediate64 => Some(instruction.immediate(1)),
             _ => None,
         }
     }
 
     /// What an instruction does to the registers and the stack.
-    fn step(&mut self, instruction: &Instruction, stack: &dyn Stack, info: &mut InstructionInfoFactory) {
-        let top = self.registers.stack();
+    fn step(&mut self, instruction: &Instruction, from: (&dyn Stack, &dyn Memory), info: &mut InstructionInfoFactory) {
+        let (top, stack) = (self.registers.stack(), from.0);
         let to = instruction.op0_register();
         let whole = instruction.op0_kind() == OpKind::Register && to.is_gpr64();
         match instruction.mnemonic() {
             Mnemonic::Push if instruction.stack_pointer_increment() == -8 => {
                 let value = match instruction.op0_kind() {
                     OpKind::Register => self.get(to),
-                    OpKind::Memory => self.address(instruction).and_then(|at| self.word(at, stack)),
+                    OpKind::Memory => self.load(instruction, from),
                     _ => Some(instruction.immediate(0)),
                 };
                 let top = top.map(|top| top.wrapping_sub(8));
@@ -220,7 +243,7 @@ impl Way {
                 self.registers.set(RBP, saved);
             }
             Mnemonic::Mov if whole => {
-                let value = self.source(instruction, stack);
+                let value = self.source(instruction, from);
                 self.set(to, value);
             }
             Mnemonic::Lea if whole => {
@@ -228,7 +251,7 @@ impl Way {
                 self.set(to, value);
             }
             Mnemonic::Add | Mnemonic::Sub | Mnemonic::And if whole => {
-                let both = self.get(to).zip(self.source(instruction, stack));
+                let both = self.get(to).zip(self.source(instruction, from));
                 let value = both.map(|(left, right)| match instruction.mnemonic() {
                     Mnemonic::Add => left.wrapping_add(right),
                     Mnemonic::Sub => left.wrapping_sub(right),

@@ -65,6 +65,12 @@ impl Row {
         Some(Row { frame, saved: saved.into(), is_signal })
     }
 
+    /// Made by a test.
+    #[cfg(test)]
+    pub(super) fn made(frame: Frame, saved: Box<[(u16, Saved)]>) -> Row {
+        Row { frame, saved, is_signal: false }
+    }
+
     /// It has no caller: the tables say that its return address is nowhere (`_start`, `clone`).
     pub(super) fn is_root(&self) -> bool {
         self.saved.contains(&(RIP, Saved::Gone))

@@ -44,6 +44,8 @@ pub(crate) fn mixed_stack<'f>(
     }
     let entries: Vec<bool> = python.iter().map(|frame| frame.entry).collect();
     let loops: Vec<bool> = addresses.iter().map(|&at| native.known(at, target, namer.tables).is_loop).collect();
+    // How a thread gets to its first function is the C library's business, and often has no names.
+    let first = addresses.iter().rposition(|&at| native.known(at, target, namer.tables).is_first);
     let mut merged = Vec::new();
     if let Err(why) = merge(loops.into_iter(), &entries, &mut merged) {
         log::debug!("thread {}: {} loops, {} entries do not fit", stack.tid, why.loops, why.entries);
@@ -58,6 +60,7 @@ pub(crate) fn mixed_stack<'f>(
                 Ok(None) => {}
                 Err(()) => return Mixed::Unmerged,
             },
+            Merged::Native(index) if first.is_some_and(|first| index > first) && !namer.naming.full_stack => {}
             Merged::Native(index) => {
                 let known = native.known(addresses[index], target, namer.tables);
                 if known.is_plumbing && !namer.naming.full_stack {

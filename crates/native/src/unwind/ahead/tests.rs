@@ -1,5 +1,6 @@
 use py_spy_address_space::{Fault, FaultKind};
 
+use super::super::row::{Frame, Saved};
 use super::*;
 
 /// Where the code is, and where it was called from.
@@ -37,11 +38,12 @@ fn after(code: &[u8], back: Addr) -> Option<[Option<u64>; 3]> {
     registers.set(RBP, Some(0x2000));
     registers.set(3, Some(3));
     let stack = |at: Addr| Some(if at == back { BACK } else { at * 16 });
-    let caller = caller(&Page::with(code), &registers, &stack)?;
+    let caller = caller(&Page::with(code), &registers, &stack, &mut |_| None)?;
     assert_eq!(caller.instruction(), Some(BACK));
     Some([RSP, RBP, 3].map(|register| caller.get(register)))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be nothing")]
 fn known(stack: u64, frame: u64, rbx: u64) -> Option<[Option<u64>; 3]> {
     Some([stack, frame, rbx].map(Some))
 }
@@ -114,4 +116,23 @@ fn calls_of_all_lengths() {
         assert!(is_behind_call(&page, CODE + call.len() as u64), "{call:x?}");
         assert!(!is_behind_call(&page, CODE + 64) && !is_behind_call(&page, 1) && !is_behind_call(&page, u64::MAX));
     }
+}
+
+#[test]
+fn a_trampoline_jumps_to_code_with_tables() {
+    // push %rax; mov 2(%rip), %r10; jmp *%r10, and where to.
+    let mut code = vec![0x50, 0x4c, 0x8b, 0x15, 3, 0, 0, 0, 0x41, 0xff, 0xe2];
+    code.extend(0x1234_5678_u64.to_le_bytes());
+    let mut registers = Registers::default();
+    registers.set(RIP, Some(CODE));
+    registers.set(RSP, Some(0x1000));
+    let stack = |at: Addr| (at == 0x1000).then_some(BACK);
+    let mut asked = Vec::new();
+    let mut row = |at| {
+        asked.push(at);
+        // What the trampoline has pushed, and the return address.
+        Some(Row::made(Frame::Plus(RSP, 16), [(RIP, Saved::At(-8))].into()))
+    };
+    let caller = caller(&Page::with(&code), &registers, &stack, &mut row).expect("a caller");
+    assert_eq!((caller.instruction(), caller.stack(), asked), (Some(BACK), Some(0x1008), vec![0x1234_5678]));
 }
