@@ -113,16 +113,16 @@ impl NativeStacks {
     ) -> Option<(NativeStack, Option<FrameSnapshot>)> {
         let mut registers = thread.registers?;
         let is_code = |at: u64| self.code.iter().any(|mapping| mapping.range.contains(&at));
-        let called = registers[RIP];
+        let target = registers[RIP];
         let caller = || read_u64(memory, registers[RSP]).ok().filter(|&caller| is_code(caller));
         let mut astray = None;
-        if !is_code(called)
+        if !is_code(target)
             && let Some(caller) = caller()
         {
             // Within the call, as it is with other callers.
             registers[RIP] = caller - 1;
             registers[RSP] = registers[RSP].saturating_add(8);
-            let name = format!("{called:#x}, where no code is");
+            let name = format!("{target:#x}, where no code is");
             astray = Some(FrameSnapshot { name, ..FrameSnapshot::default() });
         }
         let whole = self.native.follow_dead(memory, Registers::all(registers), &mut moment.addresses);

@@ -121,7 +121,7 @@ impl Notes {
 }
 
 /// From the order of `struct user_regs_struct` (r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi,
-/// orig_rax, rip, cs, eflags, rsp, ...; `sys/user.h`) to that of DWARF.
+/// `orig_rax`, rip, cs, eflags, rsp, ...; `sys/user.h`) to that of DWARF.
 fn in_order(all: &[u8]) -> [u64; 17] {
     [10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0, 16].map(|at| long(all, at * 8))
 }
