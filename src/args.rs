@@ -199,7 +199,7 @@ pub(crate) struct DumpArgs {
     pub pid: Vec<ProcessId>,
 
     /// A core file to look at instead
-    #[arg(short, long, value_name = "core", value_hint = ValueHint::FilePath, conflicts_with_all = ["pid", "subprocesses", "native", "nonblocking", "source"])]
+    #[arg(short, long, value_name = "core", value_hint = ValueHint::FilePath, conflicts_with_all = ["pid", "subprocesses", "nonblocking", "source"])]
     pub core: Option<PathBuf>,
 
     /// Folder below which the files are that a core file's program had mapped

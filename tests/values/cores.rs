@@ -37,14 +37,14 @@ fn frames(text: &str) -> Vec<&str> {
 }
 
 /// A core file that the kernel writes; `None` where it gives them to a program.
-fn of_the_kernel(interpreter: &Interpreter, folder: &Path) -> Option<PathBuf> {
+fn of_the_kernel(interpreter: &Interpreter, script: &str, folder: &Path) -> Option<PathBuf> {
     let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").ok()?;
     if pattern.starts_with('|') || pattern.starts_with('/') {
         eprintln!("SKIPPED: cores of the kernel: they go to {pattern}");
         return None;
     }
     let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -c unlimited && exec \"$0\" -c \"$1\""]).arg(&interpreter.program).arg(DIES);
+    shell.args(["-c", "ulimit -c unlimited && exec \"$0\" -c \"$1\""]).arg(&interpreter.program).arg(script);
     shell.envs(interpreter.environment.iter().copied()).current_dir(folder).stderr(Stdio::null());
     shell.status().expect("a shell");
     let mut files = std::fs::read_dir(folder).expect("our folder").flatten().map(|entry| entry.path());
@@ -59,7 +59,7 @@ fn of_the_kernel(interpreter: &Interpreter, folder: &Path) -> Option<PathBuf> {
 fn cores_of_the_kernel_have_the_faulting_thread_first() {
     for interpreter in one_of_each_series_that_runs("values") {
         let folder = tempfile::tempdir().expect("a folder");
-        let Some(core) = of_the_kernel(interpreter, folder.path()) else { return };
+        let Some(core) = of_the_kernel(interpreter, DIES, folder.path()) else { return };
         let text = dump_core(&core, &["-l"]);
         assert!(text.starts_with("Signal 11: "), "{interpreter}: {text}");
         let first = text.split("\nThread ").nth(1).expect("a thread");
@@ -83,6 +83,7 @@ fn cores_of_gcore_say_what_the_living_process_says() {
         return;
     }
     let turn = turn();
+    let mut tested = 0;
     for interpreter in all_interpreters().iter().filter(|interpreter| interpreter.environment.is_empty()) {
         let program = Program::start(&turn, interpreter, "values", &[]);
         let folder = tempfile::tempdir().expect("a folder");
@@ -91,12 +92,145 @@ fn cores_of_gcore_say_what_the_living_process_says() {
         gcore.arg("-o").arg(folder.path().join("core")).arg(program.id().to_string());
         let done = gcore.output().expect("gcore runs");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        let text = dump_core(&folder.path().join(format!("core.{}", program.id())), &["-l"]);
-        let (of_core, of_living) = (frames(&text), frames(&living));
-        // gdb stops a thread by a signal of its own, which is told.
-        let of_core: Vec<_> = of_core.into_iter().filter(|line| !line.starts_with("    State: ")).collect();
-        assert_eq!(of_core, of_living, "{interpreter}");
+        let core = folder.path().join(format!("core.{}", program.id()));
+        let text = dump_core(&core, &["-l"]);
+        assert_eq!(without_signal(&text), frames(&living), "{interpreter}");
+        natives(interpreter, &program, &core, &[]);
+
+        // On another machine its files are elsewhere.
+        let root = folder.path().join("root");
+        copy_mapped(program.id(), &root);
+        let sysroot = ["--sysroot", root.to_str().expect("UTF-8")];
+        drop(program);
+        let moved = dump_core(&core, &["-l", sysroot[0], sysroot[1]]);
+        assert_eq!(moved, text, "{interpreter}");
+        let [here, there] = [&[][..], &sysroot].map(|more| dump_core(&core, &[&["--native"], more].concat()));
+        assert_eq!(there, here, "{interpreter}");
+        tested += 1;
     }
+    eprintln!("{tested} interpreters");
+}
+
+/// The native frames in a core file are those of the living process, wherever those can be had.
+fn natives(interpreter: &Interpreter, program: &Program, core: &Path, options: &[&str]) {
+    let of_core = dump_core(core, &[&["--native"], options].concat());
+    let living = dump(program, &["--native", "--full-filenames"]);
+    let plain = dump(program, &["--full-filenames"]);
+    let of_core = without_signal(&of_core);
+    let mut rest = of_core.iter();
+    assert!(frames(&plain).iter().all(|frame| rest.any(|found| found == frame)), "{interpreter}: {of_core:#?}");
+    if frames(&living) == frames(&plain) {
+        // Of a thread that sleeps not all registers are known; of a dead one they are.
+        eprintln!("{interpreter}: the living process shows no native frames");
+        return;
+    }
+    assert_eq!(of_core, frames(&living), "{interpreter}");
+    assert!(of_core.len() > frames(&plain).len(), "{interpreter}: {of_core:#?}");
+}
+
+/// gdb stops a thread by a signal of its own, which is told.
+fn without_signal(text: &str) -> Vec<&str> {
+    frames(text).into_iter().filter(|line| !line.starts_with("    State: ")).collect()
+}
+
+/// Copies each file that a process has mapped to the same path below another root.
+fn copy_mapped(pid: u32, root: &Path) {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).expect("its map");
+    for path in maps.lines().filter_map(|line| Some(&line[line.find('/')?..])) {
+        let to = root.join(path.trim_start_matches('/'));
+        if !to.exists() {
+            std::fs::create_dir_all(to.parent().expect("it is below")).expect("a folder");
+            std::fs::copy(path, &to).expect("a copy");
+        }
+    }
+}
+
+/// Calls C that calls Python that dies, while another thread sleeps.
+const SORTS: &str = "
+import os, signal, threading, time
+started = threading.Event()
+def sleeps():
+    started.set()
+    time.sleep(1000)
+def dies(number):
+    os.kill(os.getpid(), signal.SIGSEGV)
+    time.sleep(1000)
+t = threading.Thread(target=sleeps)
+t.daemon = True
+t.start()
+started.wait()
+[1, 2].sort(key=dies)
+";
+
+#[test]
+fn cores_of_the_kernel_have_native_frames() {
+    for interpreter in one_of_each_series_that_runs("values") {
+        let folder = tempfile::tempdir().expect("a folder");
+        let Some(core) = of_the_kernel(interpreter, SORTS, folder.path()) else { return };
+        let text = dump_core(&core, &["--native"]);
+        let first = text.split("\nThread ").nth(1).expect("a thread");
+        let names: Vec<&str> = frames(first).iter().map(|line| line.trim().split(" (").next().unwrap_or("")).collect();
+        let at = |name: &str| names.iter().position(|found| *found == name);
+        let kill = names.iter().position(|name| name.ends_with("kill"));
+        let (dies, module) = (at("dies").expect("it died"), at("<module>").expect("its caller"));
+        assert!(kill.is_some_and(|kill| kill < dies), "{interpreter}: {text}");
+        if names.iter().any(|name| name.starts_with("(native frames between")) {
+            eprintln!("{interpreter}: the interpreter's loop can not be told");
+            assert_eq!(module, dies + 1, "{interpreter}: {text}");
+        } else {
+            assert!(module > dies + 1, "{interpreter}: nothing sorts: {text}");
+        }
+    }
+}
+
+/// A thread that C has made dies; the only one of Python waits.
+const STRANGER: &str = "
+import ctypes, threading
+libc = ctypes.CDLL(None)
+made = ctypes.c_ulong()
+libc.pthread_create(ctypes.byref(made), None, libc.abort, None)
+threading.Event().wait()
+";
+
+/// Calls what is no function.
+const NOWHERE: &str = "
+import ctypes
+def calls():
+    ctypes.CFUNCTYPE(None)(16)()
+calls()
+";
+
+#[test]
+fn a_thread_without_python_and_a_call_to_nowhere_are_told() {
+    let interpreters = one_of_each_series_that_runs("values").into_iter();
+    let has_ctypes = |interpreter: &&Interpreter| {
+        Command::new(&interpreter.program)
+            .args(["-c", "import ctypes; ctypes.CDLL(None).abort"])
+            .status()
+            .is_ok_and(|done| done.success())
+    };
+    let mut tested = 0;
+    for interpreter in interpreters.filter(has_ctypes).filter(|interpreter| interpreter.environment.is_empty()) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let Some(core) = of_the_kernel(interpreter, STRANGER, folder.path()) else { return };
+        let text = dump_core(&core, &["--native"]);
+        let first = text.split("\nThread ").nth(1).expect("a thread");
+        assert!(text.starts_with("Signal 6: "), "{interpreter}: {text}");
+        assert!(first.contains("    State: hit by signal 6; it runs no Python\n"), "{interpreter}: {text}");
+        assert!(first.contains("abort ("), "{interpreter}: {text}");
+        assert!(text.contains("    <module> (<string>:"), "{interpreter}: {text}");
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let Some(core) = of_the_kernel(interpreter, NOWHERE, folder.path()) else { return };
+        let text = dump_core(&core, &["--native"]);
+        assert!(text.contains("    State: hit by signal 11\n    0x10, where no code is ()\n"), "{interpreter}: {text}");
+        let lines = frames(&text);
+        let at = |what: &str| lines.iter().position(|line| line.contains(what));
+        let (calls, call) = (at("    calls (<string>:4)"), at("PyCFuncPtr_call").or(at("ffi_call")));
+        assert!(call.is_some() && call < calls, "{interpreter}: {text}");
+        tested += 1;
+    }
+    eprintln!("{tested} interpreters");
 }
 
 #[test]

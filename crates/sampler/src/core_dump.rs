@@ -1,17 +1,23 @@
 //! One look at a process that is dead: the stacks in a core file.
 
+mod native;
+
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
-use py_spy_address_space::{Pages, Window, modules, read_u32, read_u64};
+use py_spy_address_space::{Module, Pages, Window, modules, read_u32, read_u64};
 use py_spy_python::layout::values::Values;
 use py_spy_python::value::{Classes, Look, Place, locals};
 use py_spy_python::{CodeObject, Python, RawFrame, Reader, find_all, interpreters, place, thread_names, threads, walk};
-use py_spy_target::{Core, CoreError};
+use py_spy_target::{Core, CoreError, CoreThread};
+use rustc_hash::FxHashMap;
 
 use crate::binaries::{binary_of, is_named, read_image};
 use crate::moment::Variable;
+use crate::snapshot::add_locals;
 use crate::{AttachError, FrameSnapshot, Later, Options, ProcessInfo, Snapshot, ThreadSnapshot, ThreadState};
+use native::NativeStacks;
 
 /// What a core file has.
 #[derive(Debug)]
@@ -39,32 +45,53 @@ pub fn core_snapshots(
             matches!(why, CoreError::NotCore(..)).then(|| "the kernel and gdb's gcore write such files".to_owned());
         AttachError { message: why.to_string(), hint, later: Later::No }
     })?;
+    let core = Arc::new(core);
     let mappings = core.mappings();
     let all = modules(&mappings);
     let (likely, other): (Vec<_>, Vec<_>) = all.iter().partition(|module| is_named(module));
-    let memory = Pages::of(&core);
+    let memory = Pages::of(&*core);
+    let mut native = options.native.then(|| NativeStacks::of(&core, &mappings, options));
     let mut missed = None;
     for (group, any) in [(likely, true), (other, false)] {
         let binaries: Vec<_> = group
             .into_iter()
             .filter_map(|module| {
-                binary_of(module, any, &|symbols| read_image(core.file(&module.path), &memory, module, symbols))
+                binary_of(module, any, &|symbols| read_image(file_of(&core, module), &memory, module, symbols))
             })
             .collect();
         match find_all(&memory, &binaries) {
-            Ok(pythons) => return Ok(pythons.iter().map(|python| look(&core, python, options)).collect()),
+            Ok(pythons) => {
+                let look = |python| look(&core, python, native.as_mut(), options);
+                return Ok(pythons.iter().map(look).collect());
+            }
             Err(why) => missed = missed.or(Some(why)),
         }
     }
     let why = missed.map(|missed| missed.why.to_string()).unwrap_or_default();
     Err(AttachError {
-        message: format!("{} has no CPython that can be read: {why}", path.display()),
+        message: format!("{} has no CPython that can be read: {why}{}", path.display(), others(&core)),
         hint: Some("the interpreter's files are needed where they were, or below --sysroot".to_owned()),
         later: Later::No,
     })
 }
 
-fn look(core: &Core, python: &Python, options: &Options) -> CoreSnapshot {
+/// The file that a module maps, if it is there and is the same.
+fn file_of(core: &Core, module: &Module) -> Option<File> {
+    core.file(&module.path)?.try_clone().ok()
+}
+
+/// The files that were not taken, for the end of a message.
+fn others(core: &Core) -> String {
+    match core.strangers()[..] {
+        [] => String::new(),
+        [one] => format!("; at {one} is another file than was mapped"),
+        [first, ref rest @ ..] => {
+            format!("; at {first} and {} other paths are other files than were mapped", rest.len())
+        }
+    }
+}
+
+fn look(core: &Core, python: &Python, mut native: Option<&mut NativeStacks>, options: &Options) -> CoreSnapshot {
     let info = ProcessInfo {
         pid: core.pid,
         command: vec![core.command.clone()],
@@ -75,6 +102,15 @@ fn look(core: &Core, python: &Python, options: &Options) -> CoreSnapshot {
     let layout = &python.layout;
     let mut window = Window::new(1);
     let mut snapshot = Snapshot { threads: Vec::new(), dropped: 0 };
+    // Of threads that are said to be one the first counts.
+    let of_pthread: FxHashMap<u64, &CoreThread> =
+        core.threads.iter().rev().filter(|thread| thread.pthread != 0).map(|thread| (thread.pthread, thread)).collect();
+    let of_tid: FxHashMap<u32, &CoreThread> = core.threads.iter().rev().map(|thread| (thread.tid, thread)).collect();
+    let hit = core.threads.first().filter(|_| core.signal != 0);
+    let state_of = |thread: Option<&CoreThread>, and: &str| {
+        let doing = format!("hit by signal {}{and}", core.signal);
+        thread.filter(|_| thread == hit).map(|_| ThreadState { doing, ..ThreadState::default() })
+    };
     let found = interpreters(&mut Reader::new(&mut window, &memory, 0), layout, python.runtime).unwrap_or_default();
     for interpreter in found.iter().rev() {
         let names = thread_names(&memory, layout, interpreter.at).unwrap_or_default();
@@ -89,23 +125,37 @@ fn look(core: &Core, python: &Python, options: &Options) -> CoreSnapshot {
             if walk(&mut reader, layout, state.frame, state.base, &mut raw).is_err() {
                 snapshot.dropped += 1;
             }
-            let thread = core
-                .threads
-                .iter()
-                .find(|thread| thread.pthread == state.id || state.native_id == Some(u64::from(thread.tid)));
+            let thread = of_pthread.get(&state.id);
+            let thread = thread.or_else(|| of_tid.get(&u32::try_from(state.native_id?).ok()?)).copied();
             let tid = thread.map(|thread| thread.tid);
-            let faulting = core.signal != 0 && thread.is_some() && thread == core.threads.first();
-            let doing = format!("hit by signal {}", core.signal);
+            let mut frames = frames(&memory, python, &raw, options);
+            if let (Some(native), Some(thread)) = (&mut native, thread)
+                && let Some(mut mixed) = native.mixed(&memory, python, thread, &raw, &frames)
+            {
+                add_locals(&mut mixed, frames);
+                frames = mixed;
+            }
             snapshot.threads.push(ThreadSnapshot {
                 os_thread_id: tid,
                 thread_id: state.id,
                 name: names.get(&state.id).cloned(),
                 active: true,
                 owns_gil: holder == Some(state.at),
-                frames: frames(&memory, python, &raw, options),
-                state: faulting.then(|| ThreadState { doing, ..ThreadState::default() }),
+                frames,
+                state: state_of(thread, ""),
             });
         }
+    }
+    if let Some(thread) = hit.filter(|_| snapshot.threads.iter().all(|thread| thread.state.is_none())) {
+        snapshot.threads.push(ThreadSnapshot {
+            os_thread_id: Some(thread.tid),
+            thread_id: thread.pthread,
+            name: None,
+            active: true,
+            owns_gil: false,
+            frames: native.map(|native| native.alone(&memory, thread)).unwrap_or_default(),
+            state: state_of(Some(thread), "; it runs no Python"),
+        });
     }
     // The one that was hit comes first.
     snapshot.threads.sort_by_key(|thread| thread.state.is_none());

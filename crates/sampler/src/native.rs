@@ -4,14 +4,15 @@ mod loaded;
 mod perf_map;
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use py_spy_address_space::{Addr, Memory, Module};
+use py_spy_address_space::{Addr, Mapping, Memory, Module, read_u64};
 use py_spy_native::{
     End, Function, Registers, Source, Stack, Symbols, Unwinder, is_first, is_loop, is_plumbing, plain,
 };
 use py_spy_profile::{Frame, FrameId, Tables};
-use py_spy_target::{Live, Target};
+use py_spy_target::{Core, Live, Target};
 use rustc_hash::FxHashMap;
 
 use loaded::Files;
@@ -85,7 +86,7 @@ impl Stack for Copy {
 
 /// Where the unwinder reads.
 struct UnwindTables<'a> {
-    memory: &'a Live,
+    memory: &'a dyn Memory,
     files: &'a Files,
 }
 
@@ -102,16 +103,25 @@ impl Source for UnwindTables<'_> {
 impl Native {
     pub(crate) fn of(target: &Target) -> std::io::Result<Native> {
         let mappings = target.mappings()?;
-        Ok(Native {
-            files: Files::of(target, &mappings),
+        Ok(Native::with(Files::of(target, &mappings), &mappings))
+    }
+
+    /// Of a process that is dead, with these mappings.
+    pub(crate) fn of_core(core: &Arc<Core>, mappings: &[Mapping]) -> Native {
+        Native::with(Files::of_core(core, mappings), mappings)
+    }
+
+    fn with(files: Files, mappings: &[Mapping]) -> Native {
+        Native {
+            files,
             perf_map: PerfMap::default(),
-            unwinder: Unwinder::new(&mappings),
+            unwinder: Unwinder::new(mappings),
             symbols: Symbols::default(),
             known: FxHashMap::default(),
             tops: FxHashMap::default(),
             copy: Copy::default(),
             looked_at: Instant::now(),
-        })
+        }
     }
 
     /// Forgets the names, which are ids in tables that are not used any more.
@@ -155,6 +165,13 @@ impl Native {
         end == End::Root
     }
 
+    /// Appends the frames of a thread that is dead, innermost first, as [`Native::follow`] does. Its stack is not copied but read
+    /// where it is, however deep it may be.
+    pub(crate) fn follow_dead(&mut self, memory: &dyn Memory, registers: Registers, into: &mut Vec<Addr>) -> bool {
+        let source = UnwindTables { memory, files: &self.files };
+        self.unwinder.walk(&source, registers, &|at| read_u64(memory, at).ok(), into).0 == End::Root
+    }
+
     /// Files may have been loaded.
     fn look_again(&mut self, target: &Target) {
         if self.looked_at.elapsed() < RELOOK {
@@ -169,8 +186,8 @@ impl Native {
         self.looked_at = Instant::now();
     }
 
-    /// What is at an address of a frame.
-    pub(crate) fn known(&mut self, at: Addr, target: &Target, tables: &mut Tables) -> &Known {
+    /// What is at an address of a frame. With a process that lives, code that it has made is looked up too.
+    pub(crate) fn known(&mut self, at: Addr, target: Option<&Target>, tables: &mut Tables) -> &Known {
         if self.known.len() >= MAX_KNOWN {
             self.known.clear();
         }
@@ -179,7 +196,7 @@ impl Native {
             if unwinder.knows(at) {
                 return name(files, symbols, at, tables);
             }
-            if perf_map.name(at).is_none() {
+            if let Some(target) = target.filter(|_| perf_map.name(at).is_none()) {
                 perf_map.refresh(target);
             }
             made(perf_map.name(at), at, tables)

@@ -1,6 +1,6 @@
 //! One look at every thread of a process.
 
-use py_spy_profile::{Frame, Tables};
+use py_spy_profile::{Frame, FrameId, Tables};
 use py_spy_target::Call;
 use rustc_hash::FxHashSet;
 
@@ -192,23 +192,14 @@ impl Sampler {
         let mut namer = Namer { codes, files: &mut self.files, memory, layout, tables, naming };
         let frames = moment.frames[part.first..part.end].iter().rev();
         let native = native.as_mut().filter(|_| alone)?;
-        let Mixed::Stack(Some(stack)) = mixed_stack((native, target), moment, stack, None, frames, &mut namer) else {
+        let Mixed::Stack(Some(stack)) = mixed_stack((native, Some(target)), moment, stack, None, frames, &mut namer)
+        else {
             return None;
         };
         let mut ids = Vec::new();
         tables.unfold(stack, &mut ids);
         let full = self.options.full_filenames;
-        let snapshot = |id| match tables.frame_of(id) {
-            Frame::Python { name, file, short_file, line } => Some(FrameSnapshot {
-                name: tables.str(name).to_owned(),
-                filename: tables.str(file).to_owned(),
-                short_filename: (!full).then(|| tables.str(short_file).to_owned()),
-                line,
-                ..FrameSnapshot::default()
-            }),
-            Frame::Thread(_) | Frame::Note(_) => None,
-        };
-        Some(ids.into_iter().rev().filter_map(snapshot).collect())
+        Some(ids.into_iter().rev().filter_map(|id| frame_of(tables, id, full)).collect())
     }
 
     /// A part's frames, innermost first, and whether all have their names.
@@ -262,8 +253,22 @@ impl Sampler {
     }
 }
 
+/// A frame by its id, if it is one of code.
+pub(crate) fn frame_of(tables: &Tables, id: FrameId, full_filenames: bool) -> Option<FrameSnapshot> {
+    match tables.frame_of(id) {
+        Frame::Python { name, file, short_file, line } => Some(FrameSnapshot {
+            name: tables.str(name).to_owned(),
+            filename: tables.str(file).to_owned(),
+            short_filename: (!full_filenames).then(|| tables.str(short_file).to_owned()),
+            line,
+            ..FrameSnapshot::default()
+        }),
+        Frame::Thread(_) | Frame::Note(_) => None,
+    }
+}
+
 /// Gives frames among native ones the variables of the same frames by themselves, which are in the same order.
-fn add_locals(mixed: &mut [FrameSnapshot], plain: Vec<FrameSnapshot>) {
+pub(crate) fn add_locals(mixed: &mut [FrameSnapshot], plain: Vec<FrameSnapshot>) {
     let mut plain = plain.into_iter().peekable();
     for frame in mixed {
         let same = |other: &FrameSnapshot| other.name == frame.name && other.filename == frame.filename;

@@ -1,17 +1,36 @@
 //! The files that a process has loaded, opened when something of theirs is wanted.
 
 use std::fs::File;
+use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use py_spy_address_space::{Addr, Image, Mapping, Module, modules};
-use py_spy_target::{Executable, MappedFile, Target};
+use py_spy_target::{Core, Executable, MappedFile, Target};
 
 /// The files of a process, by address.
 #[derive(Debug)]
 pub(super) struct Files {
-    target: Target,
-    executable: Executable,
+    origin: Origin,
     loaded: Vec<Loaded>,
+}
+
+/// Where the files are.
+#[derive(Debug)]
+enum Origin {
+    /// With a process that lives.
+    Living(Target, Executable),
+    /// Where a core file says.
+    Core(Arc<Core>),
+}
+
+impl Origin {
+    fn open(&self, module: &Module) -> io::Result<File> {
+        match self {
+            Origin::Living(target, executable) => Ok(MappedFile::open(target, executable, module)?.file),
+            Origin::Core(core) => core.file(&module.path).ok_or(io::ErrorKind::NotFound)?.try_clone(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -41,7 +60,16 @@ pub(super) struct Place<'a> {
 
 impl Files {
     pub(super) fn of(target: &Target, mappings: &[Mapping]) -> Files {
-        let mut files = Files { target: target.clone(), executable: Executable::of(target), loaded: Vec::new() };
+        Files::with(Origin::Living(target.clone(), Executable::of(target)), mappings)
+    }
+
+    /// Of a process that is dead.
+    pub(super) fn of_core(core: &Arc<Core>, mappings: &[Mapping]) -> Files {
+        Files::with(Origin::Core(Arc::clone(core)), mappings)
+    }
+
+    fn with(origin: Origin, mappings: &[Mapping]) -> Files {
+        let mut files = Files { origin, loaded: Vec::new() };
         files.load(mappings);
         files
     }
@@ -55,7 +83,7 @@ impl Files {
     pub(super) fn change(&mut self, target: &Target, mappings: &[Mapping]) -> bool {
         let same = modules(mappings).iter().eq(self.loaded.iter().map(|loaded| &loaded.module));
         if !same {
-            self.executable = Executable::of(target);
+            self.origin = Origin::Living(target.clone(), Executable::of(target));
             self.load(mappings);
         }
         !same
@@ -66,7 +94,7 @@ impl Files {
         let nowhere = Place { path: "", file: None, address: at };
         let Some(loaded) = self.loaded.iter_mut().find(|loaded| loaded.module.contains(at)) else { return nowhere };
         if loaded.file.is_none() && !loaded.missing {
-            loaded.file = open(&self.target, &self.executable, &loaded.module);
+            loaded.file = open(&self.origin, &loaded.module);
             loaded.missing = loaded.file.is_none();
         }
         let path = &loaded.module.path;
@@ -78,7 +106,7 @@ impl Files {
 
     /// Where a file's section `.eh_frame` is.
     pub(super) fn eh_frame(&self, module: &Module) -> Option<Range<Addr>> {
-        let file = MappedFile::open(&self.target, &self.executable, module).ok()?.file;
+        let file = self.origin.open(module).ok()?;
         let image = Image::read(file, &[]).ok()?;
         let (address, size) = image.section(".eh_frame")?;
         let start = image.load_bias(module)?.wrapping_add(address);
@@ -86,11 +114,8 @@ impl Files {
     }
 }
 
-fn open(target: &Target, executable: &Executable, module: &Module) -> Option<Opened> {
-    let file = MappedFile::open(target, executable, module)
-        .inspect_err(|why| log::info!("{}: no names: {why}", module.path))
-        .ok()?
-        .file;
+fn open(origin: &Origin, module: &Module) -> Option<Opened> {
+    let file = origin.open(module).inspect_err(|why| log::info!("{}: no names: {why}", module.path)).ok()?;
     let bias = Image::read(&file, &[]).ok()?.load_bias(module)?;
     Some(Opened { file, bias })
 }

@@ -256,7 +256,7 @@ impl<'a> Look<'a> {
             let (root, thread) = (seen.label, seen.id);
             let merged = native.as_mut().map(|native| {
                 let stack = moment.natives.iter().find(|stack| Some(stack.tid) == member.tid);
-                mixed_stack((native, target), moment, stack, root, frames.clone(), &mut namer)
+                mixed_stack((native, Some(target)), moment, stack, root, frames.clone(), &mut namer)
             });
             let stack = match merged {
                 Some(Mixed::Stack(stack)) => Ok(stack),

@@ -20,7 +20,7 @@ pub(crate) enum Mixed {
 
 /// One thread's frames, those of Python given root first, with the native ones between them.
 pub(crate) fn mixed_stack<'f>(
-    (native, target): (&mut Native, &Target),
+    (native, target): (&mut Native, Option<&Target>),
     moment: &Moment,
     stack: Option<&NativeStack>,
     root: Option<StackId>,

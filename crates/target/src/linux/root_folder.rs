@@ -42,6 +42,14 @@ impl RootFolder {
         Ok(RootFolder { root: open("root")?, working: open("cwd").ok() })
     }
 
+    /// A folder of our own that holds the files of another machine. No path that is not absolute leads anywhere.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn at(folder: &Path) -> io::Result<RootFolder> {
+        Ok(RootFolder { root: handle(folder)?, working: None })
+    }
+
     /// Opens a regular file for reading.
     ///
     /// # Errors
