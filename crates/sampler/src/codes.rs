@@ -37,6 +37,8 @@ pub(crate) struct Naming {
 pub(crate) struct Codes {
     known: FxHashMap<Addr, Known>,
     code_type: Option<Addr>,
+    /// Those that were met since [`Codes::read_new`].
+    new: Vec<Addr>,
     /// Counts the code objects whose address has become another's.
     pub(crate) replaced: u64,
 }
@@ -46,7 +48,27 @@ struct Known {
     fingerprint: Fingerprint,
     /// When it was last seen to be the same.
     checked: u64,
+    /// What it says, once it was read, until it is named.
+    code: Option<CodeObject>,
     named: Option<Named>,
+}
+
+impl Known {
+    /// Reads what it says, if it is still the one that was met.
+    fn read(
+        &mut self,
+        memory: &dyn Memory,
+        layout: &Layout,
+        at: Addr,
+        code_type: &mut Option<Addr>,
+    ) -> Result<CodeObject, Unreadable> {
+        if let Some(code) = self.code.take() {
+            return Ok(code);
+        }
+        let code = CodeObject::read(memory, layout, at, code_type)?;
+        let now = Fingerprint::read(layout, at, |at, into| memory.read(at, into))?;
+        if now == self.fingerprint { Ok(code) } else { Err(Unreadable::Nonsense("a code object", at)) }
+    }
 }
 
 #[derive(Debug)]
@@ -100,10 +122,20 @@ impl Codes {
                     self.known.clear();
                     self.replaced += 1;
                 }
-                self.known.insert(at, Known { fingerprint, checked: epoch, named: None });
+                self.known.insert(at, Known { fingerprint, checked: epoch, code: None, named: None });
+                self.new.push(at);
             }
         }
         Ok(())
+    }
+
+    /// Reads what the first code objects say that are new, so many at most: it can be had only for as long as they live.
+    pub(crate) fn read_new(&mut self, memory: &dyn Memory, layout: &Layout, most: usize) {
+        for at in self.new.drain(..most.min(self.new.len())) {
+            if let Some(known) = self.known.get_mut(&at).filter(|known| known.named.is_none()) {
+                known.code = known.read(memory, layout, at, &mut self.code_type).ok();
+            }
+        }
     }
 
     /// The frame's id; `None` for a frame that is hidden.
@@ -130,15 +162,10 @@ impl Codes {
         };
         let named = match &mut known.named {
             Some(named) => named,
-            none => {
-                let code = CodeObject::read(memory, layout, frame.code, &mut self.code_type)?;
-                // It was read after the moment: it must still be the one that was met.
-                let now = Fingerprint::read(layout, frame.code, |at, into| memory.read(at, into))?;
-                if now != known.fingerprint {
-                    return Err(Unreadable::Nonsense("a code object", frame.code));
-                }
+            None => {
+                let code = known.read(memory, layout, frame.code, &mut self.code_type)?;
                 let short = if naming.full_filenames { &code.filename } else { files.short(&code.filename) };
-                none.insert(Named {
+                known.named.insert(Named {
                     name: tables.string(&code.name),
                     file: tables.string(&code.filename),
                     short_file: tables.string(short),

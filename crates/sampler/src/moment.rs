@@ -224,6 +224,7 @@ impl Watch {
             self.read_values(0);
         }
         self.effort.moment_reads += self.memory.count().calls - before;
+        self.codes.read_new(&self.memory, &self.python.layout, usize::MAX);
         taken
     }
 

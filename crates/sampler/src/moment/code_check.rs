@@ -16,6 +16,10 @@ use super::{Part, Watch};
 const CAREFUL_AFTER_NEW: u32 = 4;
 const CAREFUL_AFTER_OTHER: u32 = 1000;
 
+/// So many new code objects are read while their thread stands still, those of the innermost frames: what they run may be over as
+/// soon as it goes on (`eval`). Each takes some 10 us.
+const MOST_READ_HELD: usize = 4;
+
 /// A look at the code objects that comes so late is of no use: meanwhile one may have gone and an equal one come.
 const TOO_LATE: Duration = Duration::from_micros(200);
 
@@ -71,6 +75,7 @@ impl Watch {
         if self.codes.replaced != replaced {
             self.careful = CAREFUL_AFTER_OTHER;
         }
+        self.codes.read_new(&self.memory, &self.python.layout, MOST_READ_HELD);
         Ok(())
     }
 }

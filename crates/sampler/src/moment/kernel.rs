@@ -217,6 +217,7 @@ impl Watch {
                 (stack.first, stack.moving) = (stack.first + bad + 1, true);
             }
         }
+        self.codes.read_new(&self.memory, layout, usize::MAX);
         replaced
     }
 }

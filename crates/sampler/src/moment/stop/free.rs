@@ -95,6 +95,7 @@ impl Watch {
             self.stopper.release();
             match look? {
                 Look::True if careful || self.codes_are_known(mark[1], self.epoch) => {
+                    self.codes.read_new(&self.memory, &self.python.layout, usize::MAX);
                     if copied {
                         self.follow_native(tid);
                     }
