@@ -21,8 +21,8 @@ use crate::registers::{RBP, RIP, RSP};
 /// No instruction is longer.
 const MAX_INSTRUCTION: usize = 15;
 
-/// So many instructions are followed, all ways together.
-const MAX_STEPS: usize = 4096;
+/// So many instructions are followed, all ways together: a kernel that multiplies matrices has some thousand before its end.
+const MAX_STEPS: usize = 1 << 14;
 
 /// So many ways are kept to be tried later.
 const MAX_WAYS: usize = 64;
@@ -62,11 +62,17 @@ pub(super) fn caller(
                     }
                 }
                 FlowControl::ConditionalBranch => {
-                    if ways.len() < MAX_WAYS {
-                        let mut other = way.clone();
-                        other.registers.set(RIP, Some(instruction.near_branch_target()));
-                        ways.push(other);
+                    // Ends are ahead: what goes forward skips code, and what goes back is a loop.
+                    let (mut first, mut other) = (instruction.next_ip(), instruction.near_branch_target());
+                    if other > first {
+                        std::mem::swap(&mut first, &mut other);
                     }
+                    if ways.len() < MAX_WAYS {
+                        let mut later = way.clone();
+                        later.registers.set(RIP, Some(other));
+                        ways.push(later);
+                    }
+                    way.registers.set(RIP, Some(first));
                 }
                 FlowControl::UnconditionalBranch | FlowControl::IndirectBranch => {
                     let Some(target) = way.target(&instruction, (stack, memory)) else { break };
