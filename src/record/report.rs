@@ -160,9 +160,13 @@ fn summary(outcome: &Outcome, control: &Control, used: Duration, since: Duration
             format!(", {count} ({:.1}%) without their native frames", 100.0 * count as f64 / (samples as f64).max(1.0))
         }
     };
+    let cut = match control.cut.load(Ordering::Relaxed) {
+        0 => String::new(),
+        count => format!(", {count} of sleeping threads with a part of them"),
+    };
     format!(
         "{samples} sample{} of {threads} thread{}{of_processes} in {seconds:.2}s, {rate:.1} looks a second, {missed} missed, \
-         {dropped} dropped{moving}{unmerged}; sampler: {ways}; py-spy used {share:.1}% of one CPU",
+         {dropped} dropped{moving}{unmerged}{cut}; sampler: {ways}; py-spy used {share:.1}% of one CPU",
         plural(samples),
         plural(threads as u64),
     )

@@ -99,9 +99,8 @@ fn nonblocking() {
 #[test]
 fn native_frames() {
     for interpreter in that_run("sorting") {
-        if native::one(interpreter) {
-            println!("tested: {} | `--native` | live", interpreter.label());
-        }
+        native::one(interpreter);
+        println!("tested: {} | `--native` | live", interpreter.label());
     }
 }
 

@@ -24,18 +24,10 @@ fn library(folder: &Path, compiler: &str, options: &[&str], source: &str) -> Opt
     Some(out)
 }
 
-/// True when the native frames of an interpreter can not be had: the parts of its loop have no names there.
-fn is_left_out(kinds: &[&str]) -> bool {
-    kinds.contains(&"stripped")
-}
-
 /// A library's function calls the program back, on every series: the stack has these frames in this order, with others between.
 fn calls_back(library: &Path, function: &str, expected: &[&str]) {
     for interpreter in one_of_each_series_that_runs("calling") {
         let name = format!("{interpreter} {} {function}", library.display());
-        if is_left_out(&interpreter.kinds) && interpreter.minor() >= 14 {
-            continue;
-        }
         let mut command = python(interpreter);
         let mut running = Running::start(&name, command.arg(program("calling")).arg(library).arg(function));
         let Some(line) = running.line_or_end() else {

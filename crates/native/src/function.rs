@@ -53,6 +53,9 @@ const PLUMBING: [&str; 42] = [
 /// The functions that the C library calls to begin, and those to which `main` jumps without leaving a frame.
 const FIRST: [&str; 5] = ["main", "Py_BytesMain", "Py_Main", "pythread_wrapper", "t_bootstrap"];
 
+/// Where the stack of a greenlet begins, in its library (`TUserGreenlet.cpp` from 2.0 on, `greenlet.c` before).
+const GREENLET_STARTS: [&str; 2] = ["inner_bootstrap", "g_initialstub"];
+
 /// How a process or thread gets there.
 const STARTS: [&str; 7] = [
     "_start",
@@ -96,10 +99,18 @@ pub fn is_first(name: &str) -> bool {
     FIRST.contains(&plain(name))
 }
 
+/// True for the function of the greenlet library that runs a new greenlet: below its frame the stack is that of whoever has
+/// started it, or of any other that runs since.
+pub fn is_greenlet_start(name: &str) -> bool {
+    let plain = plain(name);
+    GREENLET_STARTS.contains(&plain.rsplit("::").next().unwrap_or(plain))
+}
+
 /// True for what is only a way from one function to another.
 pub fn is_plumbing(name: &str) -> bool {
     let plain = plain(name);
-    STARTS.contains(&plain) || FIRST.contains(&plain) || PLUMBING.iter().any(|start| plain.starts_with(start))
+    let starts = STARTS.contains(&plain) || FIRST.contains(&plain) || is_greenlet_start(plain);
+    starts || PLUMBING.iter().any(|start| plain.starts_with(start))
 }
 
 #[cfg(test)]
@@ -113,6 +124,8 @@ mod tests {
             assert!(is_loop(name), "{name}");
         }
         assert!(is_loop("PyEval_EvalFrameEx") && is_loop("_TAIL_CALL_LOAD_FAST.llvm.1"));
+        assert!(is_greenlet_start("greenlet::UserGreenlet::inner_bootstrap(_object*, _object*)"));
+        assert!(is_greenlet_start("g_initialstub.isra.0") && !is_greenlet_start("g_switch"));
         assert!(!is_loop("_PyEval_EvalFrame") && !is_loop("list_sort") && !is_loop(""));
         assert_eq!(plain("list_sort_impl.isra.0.lto_priv.0"), "list_sort_impl");
         assert_eq!((plain("a.b"), plain(".cold"), plain("@")), ("a.b", ".cold", "@"));

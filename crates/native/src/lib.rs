@@ -11,8 +11,8 @@ mod registers;
 mod symbols;
 mod unwind;
 
-pub use function::{is_first, is_loop, is_plumbing, plain};
-pub use merge::{Merged, Mismatch, merge};
+pub use function::{is_first, is_greenlet_start, is_loop, is_plumbing, plain};
+pub use merge::{Kind, Link, Merged, Mismatch, merge};
 pub use registers::Registers;
 pub use symbols::{Function, Symbols};
-pub use unwind::{End, MAX_FRAMES, Source, Stack, Unwinder};
+pub use unwind::{End, MAX_FRAMES, NativeFrame, Source, Stack, Unwinder};

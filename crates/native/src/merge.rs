@@ -1,9 +1,48 @@
 //! The interpreter's own native frames replaced by the Python frames that they run.
 //!
 //! Each call of the interpreter's loop runs the Python frames from one that was entered from C up to the innermost one
-//! that it has called itself without leaving the loop; up to 3.10 that is always one. A loop that has just been called, or
-//! is just returning, has no frame linked; only the innermost one can be at that. So the two stacks are laid side by side
-//! from the root on, and they fit, or nothing is known of how they belong together.
+//! that it has called itself without leaving the loop; up to 3.10 that is always one. From 3.12 on each call has a frame of
+//! its own, the shim, among its local variables: the native frame in which that lies is the call, whatever its name. Before
+//! that the two stacks are laid side by side from the inside on, by number. A loop that has just been called, or is just
+//! returning, has no Python frame linked; only the innermost one can be at that. So the stacks fit, or nothing is known of how
+//! they belong together.
+
+mod counted;
+mod placed;
+
+use std::ops::Range;
+
+use py_spy_address_space::Addr;
+
+use crate::NativeFrame;
+
+/// What a native frame is for the merging.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The interpreter's loop, by its name.
+    Loop,
+    /// The same, in an interpreter of which each instruction is a function of its own, which the loop jumps to.
+    SplitLoop,
+    /// Code without a name: in a file whose symbols are gone, or made while the program ran.
+    Nameless,
+    /// Code that was made while the program ran, without a name: what an interpreter's JIT makes is part of its loop.
+    Made,
+    /// Where a stack begins that does not go on to the one below it (a greenlet).
+    Start,
+    /// Any other function.
+    Other,
+}
+
+/// A Python frame, as far as merging is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// One of a function; `true` when it was entered from C, where that is known without a shim.
+    Function(bool),
+    /// The interpreter's own, which a call of the loop has among its variables, and where.
+    Shim(Addr),
+    /// The one under all others, in the thread's state.
+    Base,
+}
 
 /// A frame of a merged stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,94 +51,88 @@ pub enum Merged {
     Native(usize),
     /// The Python frame with this index.
     Python(usize),
+    /// Native frames between are not known: there the native stack is cut.
+    Cut,
 }
 
 /// The stacks do not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Calls of the interpreter's loop on the native stack.
+    /// Calls of the interpreter's loop on the native stack, by their names.
     pub loops: usize,
     /// Python frames that were entered from C.
     pub entries: usize,
 }
 
-/// Merges a native and a Python stack of one moment, both innermost first.
-///
-/// `native` says of each native frame whether it is the interpreter's loop, `python` of each Python frame whether it was
-/// entered from C. The result is innermost first; on a mismatch `into` is as it was.
+/// A call of the loop: which native frame it is, and the Python frames that it runs.
+type Call = (usize, Range<usize>);
+
+/// Merges a native and a Python stack of one moment, both innermost first. `whole` when the native stack reaches the thread's
+/// start. Appends to `into`, innermost first; on a mismatch that is as it was.
 ///
 /// # Errors
-/// When there are fewer loops than frames that were entered, or more than one loop without a frame.
+/// When the two do not fit.
 pub fn merge(
-    native: impl ExactSizeIterator<Item = bool> + DoubleEndedIterator,
-    python: &[bool],
+    native: &[(NativeFrame, Kind)],
+    whole: bool,
+    python: &[Link],
     into: &mut Vec<Merged>,
 ) -> Result<(), Mismatch> {
-    let native: Vec<bool> = native.collect();
-    let loops = native.iter().filter(|is_loop| **is_loop).count();
-    let entries = python.iter().filter(|entry| **entry).count();
-    // The frames inside of the innermost one that was entered belong to it; those outside of the outermost one to nobody.
-    let rootless = python.last().is_some_and(|entry| !entry);
-    if rootless || !(entries..=entries + 1).contains(&loops) {
-        return Err(Mismatch { loops, entries });
-    }
-    // A loop that has no frame is the innermost one.
-    let mut without = loops - entries;
-    let mut next = 0;
-    for (index, is_loop) in native.into_iter().enumerate() {
-        if !is_loop {
-            into.push(Merged::Native(index));
-        } else if without > 0 {
-            without -= 1;
-        } else {
-            let end = next + python[next..].iter().position(|entry| *entry).map_or(0, |at| at + 1);
-            into.extend((next..end).map(Merged::Python));
-            next = end;
+    // What is below the start of a greenlet's stack is another one's.
+    let start = native.iter().position(|(_, kind)| *kind == Kind::Start);
+    let (native, whole) = start.map_or((native, whole), |start| (&native[..=start], true));
+    let has_shims = python.iter().any(|link| matches!(link, Link::Shim(_)));
+    let calls = if has_shims { placed::calls(native, whole, python) } else { counted::calls(native, whole, python) };
+    let calls = calls.ok_or_else(|| Mismatch {
+        loops: native.iter().filter(|(_, kind)| is_loop(*kind)).count(),
+        entries: python.iter().filter(|link| matches!(link, Link::Function(true) | Link::Shim(_))).count(),
+    })?;
+    let mut next_call = calls.iter().peekable();
+    for index in 0..native.len() {
+        match next_call.next_if(|call| call.0 == index) {
+            Some((_, frames)) => into.extend(functions(python, frames.clone())),
+            None if is_part(native, &calls, index) => {}
+            // A loop that belongs to no frame: what is outside is not this Python's stack.
+            None if is_loop(native[index].1) && next_call.peek().is_none() && !calls.is_empty() => break,
+            None if is_loop(native[index].1) => {}
+            None => into.push(Merged::Native(index)),
         }
+    }
+    let rest = calls.last().map_or(0, |(_, frames)| frames.end)..python.len();
+    if !whole {
+        into.push(Merged::Cut);
+        into.extend(functions(python, rest));
     }
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::Merged::{Native, Python};
-    use super::*;
+fn functions(python: &[Link], range: Range<usize>) -> impl Iterator<Item = Merged> {
+    range.filter(|&index| matches!(python[index], Link::Function(_))).map(Merged::Python)
+}
 
-    fn merged(native: &[bool], python: &[bool]) -> Result<Vec<Merged>, Mismatch> {
-        let mut into = Vec::new();
-        merge(native.iter().copied(), python, &mut into).map(|()| into)
-    }
+fn is_loop(kind: Kind) -> bool {
+    matches!(kind, Kind::Loop | Kind::SplitLoop)
+}
 
-    #[test]
-    fn each_loop_is_what_it_runs() {
-        // sort(key=f) called from a function that the module's code has called: f | list.sort | g, <module> | main
-        let native = [true, false, true, false];
-        assert_eq!(
-            merged(&native, &[true, false, true]),
-            Ok(vec![Python(0), Native(1), Python(1), Python(2), Native(3)])
-        );
-        // One frame each.
-        assert_eq!(merged(&native, &[true, true]), Ok(vec![Python(0), Native(1), Python(1), Native(3)]));
-    }
-
-    #[test]
-    fn the_innermost_loop_may_have_no_frame_yet() {
-        let native = [false, true, false, true, false];
-        assert_eq!(merged(&native, &[true]), Ok(vec![Native(0), Native(2), Python(0), Native(4)]));
-        assert_eq!(merged(&[true], &[]), Ok(vec![]));
-        assert_eq!(merged(&[false], &[]), Ok(vec![Native(0)]));
-    }
-
-    #[test]
-    fn what_does_not_fit_is_not_guessed() {
-        for (native, python, loops, entries) in [
-            (&[true, true][..], &[][..], 2, 0),
-            (&[true], &[true, true], 1, 2),
-            (&[], &[true], 0, 1),
-            (&[true], &[false], 1, 0),
-            (&[true, true], &[true, false], 2, 1),
-        ] {
-            assert_eq!(merged(native, python), Err(Mismatch { loops, entries }), "{native:?} {python:?}");
+/// True for what a call of the loop has called to be the loop: the functions of its instructions, and what its JIT has made.
+fn is_part(native: &[(NativeFrame, Kind)], calls: &[Call], index: usize) -> bool {
+    let mut outer = index;
+    loop {
+        let split = native.get(outer + 1).is_some_and(|(_, kind)| *kind == Kind::SplitLoop);
+        match native[outer].1 {
+            Kind::Loop | Kind::SplitLoop | Kind::Made => {}
+            Kind::Nameless if split => {}
+            Kind::Nameless | Kind::Start | Kind::Other => return false,
+        }
+        outer += 1;
+        if outer >= native.len() {
+            return false;
+        }
+        if calls.binary_search_by_key(&outer, |call| call.0).is_ok() {
+            return true;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

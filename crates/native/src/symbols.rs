@@ -16,6 +16,8 @@ const MAX_ADDRESS: u64 = 1 << 47;
 pub struct Function {
     /// Its name, demangled.
     pub name: String,
+    /// How long its code is, bytes; `None` where that is not known, or for one that was put into another.
+    pub size: Option<u64>,
     /// The source file and line, where debugging information tells them.
     pub place: Option<(PathBuf, u32)>,
     /// The compiler has put it into the one before it.
@@ -64,9 +66,10 @@ impl Symbols {
             info.map(|info| (info.to_path().into_owned(), info.line.unwrap_or(0)))
         };
         let mut functions =
-            vec![Function { name: symbol.name.to_string(), place: place(symbol.code_info.as_deref()), inlined: false }];
+            vec![Function { name: symbol.name.to_string(), size: symbol.size.map(|size| size as u64), place: place(symbol.code_info.as_deref()), inlined: false }];
         functions.extend(symbol.inlined.iter().map(|inlined| Function {
             name: inlined.name.to_string(),
+            size: None,
             place: place(inlined.code_info.as_ref()),
             inlined: true,
         }));

@@ -33,6 +33,15 @@ pub enum End {
     Cut(Addr),
 }
 
+/// A frame of a native stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NativeFrame {
+    /// Within the instruction that runs or that called: of a caller it is the return address less one.
+    pub at: Addr,
+    /// The stack pointer in this frame: its variables lie from here up to where its caller's begin.
+    pub top: Addr,
+}
+
 /// Where the stack of the other process is read from: a copy that was made while its thread stood still.
 pub trait Stack {
     /// The word at an address, if the copy has it.
@@ -79,14 +88,13 @@ impl Unwinder {
         self.tables.has(address)
     }
 
-    /// Appends the addresses of a stack's frames, innermost first. Each lies within the instruction that runs or that called:
-    /// of a caller it is the return address less one. Returns how the walk ended, and the stack pointer in the last frame.
+    /// Appends a stack's frames, innermost first. Returns how the walk ended, and the stack pointer in the last frame.
     pub fn walk(
         &mut self,
         source: &dyn Source,
         mut registers: Registers,
         stack: &dyn Stack,
-        into: &mut Vec<Addr>,
+        into: &mut Vec<NativeFrame>,
     ) -> (End, Addr) {
         // Where the innermost one is; the others have gone on past a call.
         let mut is_exact = true;
@@ -94,7 +102,7 @@ impl Unwinder {
             let top = registers.stack().unwrap_or_default();
             let Some(next) = registers.instruction().filter(|&next| next != 0) else { return (End::Root, top) };
             let at = if is_exact { next } else { next - 1 };
-            into.push(at);
+            into.push(NativeFrame { at, top });
             let Unwinder { tables, rows, context } = self;
             let row = row(tables, rows, context, source, at);
             let caller = match row {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use py_spy_address_space::{Addr, Image, Memory, Module, Recorder, Recording};
-use py_spy_native::{End, MAX_FRAMES, Registers, Source, Unwinder};
+use py_spy_native::{End, MAX_FRAMES, NativeFrame, Registers, Source, Unwinder};
 use py_spy_target::{Executable, Live, MappedFile, Stopper, Target};
 use py_spy_test_programs::{Interpreter, one_of_each_series_that_runs};
 
@@ -122,7 +122,7 @@ impl Held {
         Held { registers, from, bytes }
     }
 
-    fn walk(&self, unwinder: &mut Unwinder, source: &dyn Source) -> (End, Vec<Addr>) {
+    fn walk(&self, unwinder: &mut Unwinder, source: &dyn Source) -> (End, Vec<NativeFrame>) {
         let mut frames = Vec::new();
         let stack = |at: Addr| {
             let at = usize::try_from(at.checked_sub(self.from)?).ok()?;

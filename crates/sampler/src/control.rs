@@ -30,9 +30,11 @@ pub struct Control {
     pub held_back: AtomicU64,
     /// Of the stacks written, those whose innermost frames moved while they were read.
     pub moving: AtomicU64,
-    /// Of the stacks written, those that lack the native frames that were wanted: these could not be followed to the thread's
-    /// start, or do not fit the Python frames.
+    /// Of the stacks written of threads that run, those that lack native frames that were wanted: these could not be followed to
+    /// the thread's start, or do not fit the Python frames.
     pub unmerged: AtomicU64,
+    /// The same of threads that sleep: of those only the instruction pointer and the stack pointer are known.
+    pub cut: AtomicU64,
     /// Stacks that could not be read truly and were not written.
     pub dropped: AtomicU64,
     /// Threads that exist, as of the last look at the list; of a process that has ended, those that it had at last until its

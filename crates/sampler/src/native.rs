@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use py_spy_address_space::{Addr, Mapping, Memory, Module, read_u64};
 use py_spy_native::{
-    End, Function, Registers, Source, Stack, Symbols, Unwinder, is_first, is_loop, is_plumbing, plain,
+    End, Function, Kind, NativeFrame, Registers, Source, Stack, Symbols, Unwinder, is_first, is_greenlet_start, is_loop,
+    is_plumbing, plain,
 };
 use py_spy_profile::{Frame, FrameId, Tables};
 use py_spy_target::{Core, Live, Target};
@@ -33,11 +34,18 @@ const RELOOK: Duration = Duration::from_millis(200);
 /// The ends of so many threads' stacks are remembered: threads may come and go all day.
 const MAX_TOPS: usize = 1 << 14;
 
+/// A loop that jumps to a function for each instruction is shorter than this, bytes: some 1,200, and in builds for debugging
+/// 4,000. One that has them all inside has 30,000 and more.
+const MAX_SPLIT_LOOP: u64 = 16 << 10;
+
 /// Names are kept for so many addresses.
 const MAX_KNOWN: usize = 1 << 20;
 
 /// What stands in place of a file.
 const MADE: &str = "jit";
+
+/// What the path of the greenlet library has in it.
+const GREENLET: &str = "greenlet";
 
 /// How the names begin that Python gives to the code that it makes for a function (`Python/perf_trampoline.c`).
 const PYTHONS_OWN: &str = "py::";
@@ -45,8 +53,8 @@ const PYTHONS_OWN: &str = "py::";
 /// What is at an address.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
-    /// The interpreter's loop.
-    pub(crate) is_loop: bool,
+    /// What it is for merging.
+    pub(crate) kind: Kind,
     /// Shown only with the full stack.
     pub(crate) is_plumbing: bool,
     /// The first function of a program or thread.
@@ -143,7 +151,7 @@ impl Native {
     }
 
     /// Follows the stack that was copied last, and appends its frames, innermost first. True when they are all.
-    pub(crate) fn follow(&mut self, memory: &Live, target: &Target, tid: u32, into: &mut Vec<Addr>) -> bool {
+    pub(crate) fn follow(&mut self, memory: &Live, target: &Target, tid: u32, into: &mut Vec<NativeFrame>) -> bool {
         let first = into.len();
         let source = UnwindTables { memory, files: &self.files };
         let (end, top) = self.unwinder.walk(&source, self.copy.registers, &self.copy, into);
@@ -167,7 +175,7 @@ impl Native {
 
     /// Appends the frames of a thread that is dead, innermost first, as [`Native::follow`] does. Its stack is not copied but read
     /// where it is, however deep it may be.
-    pub(crate) fn follow_dead(&mut self, memory: &dyn Memory, registers: Registers, into: &mut Vec<Addr>) -> bool {
+    pub(crate) fn follow_dead(&mut self, memory: &dyn Memory, registers: Registers, into: &mut Vec<NativeFrame>) -> bool {
         let source = UnwindTables { memory, files: &self.files };
         self.unwinder.walk(&source, registers, &|at| read_u64(memory, at).ok(), into).0 == End::Root
     }
@@ -206,10 +214,27 @@ impl Native {
 
 /// Code in no file. What Python makes for each of its functions (`-X perf`) says nothing that their own frames do not.
 fn made(name: Option<&str>, at: Addr, tables: &mut Tables) -> Known {
+    let is_named = name.is_some();
     let text = name.map_or_else(|| format!("{at:#x}"), str::to_owned);
     let (name, file) = (tables.string(&text), tables.string(MADE));
     let frame = tables.frame(Frame::Python { name, file, short_file: file, line: 0 });
-    Known { is_loop: false, is_plumbing: text.starts_with(PYTHONS_OWN), is_first: false, frames: [frame].into() }
+    Known {
+        kind: if is_named { Kind::Other } else { Kind::Made },
+        is_plumbing: text.starts_with(PYTHONS_OWN),
+        is_first: false,
+        frames: [frame].into(),
+    }
+}
+
+/// What a function of a file is for merging.
+fn kind(function: &Function, path: &str) -> Kind {
+    let name = &function.name;
+    match function.size {
+        Some(..MAX_SPLIT_LOOP) if is_loop(name) && plain(name) == name => Kind::SplitLoop,
+        _ if is_loop(name) => Kind::Loop,
+        _ if is_greenlet_start(name) && path.contains(GREENLET) => Kind::Start,
+        _ => Kind::Other,
+    }
 }
 
 /// Names what is at an address.
@@ -227,11 +252,11 @@ fn name(files: &mut Files, symbols: &Symbols, at: Addr, tables: &mut Tables) -> 
         tables.frame(Frame::Python { name, file, short_file, line })
     };
     let Some(first) = functions.first() else {
-        let unknown = Function { name: format!("{:#x}", place.address), place: None, inlined: false };
-        return Known { is_loop: false, is_plumbing: false, is_first: false, frames: [frame(&unknown)].into() };
+        let unknown = Function { name: format!("{:#x}", place.address), size: None, place: None, inlined: false };
+        return Known { kind: Kind::Nameless, is_plumbing: false, is_first: false, frames: [frame(&unknown)].into() };
     };
     Known {
-        is_loop: is_loop(&first.name),
+        kind: kind(first, place.path),
         is_plumbing: functions.iter().all(|function| is_plumbing(&function.name)),
         is_first: is_first(&first.name),
         frames: functions.iter().map(frame).collect(),

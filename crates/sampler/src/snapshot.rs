@@ -192,7 +192,7 @@ impl Sampler {
         let mut namer = Namer { codes, files: &mut self.files, memory, layout, tables, naming };
         let frames = moment.frames[part.first..part.end].iter().rev();
         let native = native.as_mut().filter(|_| alone)?;
-        let Mixed::Stack(Some(stack)) = mixed_stack((native, Some(target)), moment, stack, None, frames, &mut namer)
+        let Mixed::Stack { stack: Some(stack), .. } = mixed_stack((native, Some(target)), moment, stack, None, frames, &mut namer)
         else {
             return None;
         };
@@ -253,7 +253,7 @@ impl Sampler {
     }
 }
 
-/// A frame by its id, if it is one of code.
+/// A frame by its id, if it is one of code or a note.
 pub(crate) fn frame_of(tables: &Tables, id: FrameId, full_filenames: bool) -> Option<FrameSnapshot> {
     match tables.frame_of(id) {
         Frame::Python { name, file, short_file, line } => Some(FrameSnapshot {
@@ -263,7 +263,8 @@ pub(crate) fn frame_of(tables: &Tables, id: FrameId, full_filenames: bool) -> Op
             line,
             ..FrameSnapshot::default()
         }),
-        Frame::Thread(_) | Frame::Note(_) => None,
+        Frame::Note(text) => Some(FrameSnapshot { name: tables.str(text).to_owned(), ..FrameSnapshot::default() }),
+        Frame::Thread(_) => None,
     }
 }
 

@@ -60,6 +60,11 @@ pub(super) fn caller(
                     for register in NOT_KEPT {
                         way.registers.set(register, None);
                     }
+                    // It may be one that nothing comes back from (`abort`), with other code behind it: tried last.
+                    if ways.len() < MAX_WAYS {
+                        ways.insert(0, way);
+                    }
+                    break;
                 }
                 FlowControl::ConditionalBranch => {
                     // Ends are ahead: what goes forward skips code, and what goes back is a loop.

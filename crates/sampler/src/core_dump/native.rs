@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use py_spy_address_space::{Mapping, Pages, Window, read_u64};
-use py_spy_native::Registers;
+use py_spy_native::{Kind, NativeFrame, Registers};
 use py_spy_profile::Tables;
 use py_spy_python::{Python, RawFrame, Reader};
 use py_spy_target::{Core, CoreThread};
@@ -77,7 +77,7 @@ impl NativeStacks {
         };
         let mixed = mixed_stack((&mut self.native, None), &moment, Some(&stack), None, raw.iter().rev(), &mut namer);
         let mut frames: Vec<FrameSnapshot> = astray.into_iter().collect();
-        if let Mixed::Stack(Some(stack)) = mixed {
+        if let Mixed::Stack { stack: Some(stack), .. } = mixed {
             let mut ids = Vec::new();
             self.tables.unfold(stack, &mut ids);
             frames.extend(ids.into_iter().rev().filter_map(|id| frame_of(&self.tables, id, true)));
@@ -125,15 +125,15 @@ impl NativeStacks {
             let name = format!("{target:#x}, where no code is");
             astray = Some(FrameSnapshot { name, ..FrameSnapshot::default() });
         }
-        let whole = self.native.follow_dead(memory, Registers::all(registers), &mut moment.addresses);
-        Some((NativeStack { tid: thread.tid, first: 0, end: moment.addresses.len(), whole }, astray))
+        let whole = self.native.follow_dead(memory, Registers::all(registers), &mut moment.native_frames);
+        Some((NativeStack { tid: thread.tid, first: 0, end: moment.native_frames.len(), whole }, astray))
     }
 
     /// Names the native frames that are inside of the interpreter's innermost call.
     fn name(&mut self, moment: &Moment, into: &mut Vec<FrameSnapshot>) {
-        for &at in &moment.addresses {
+        for &NativeFrame { at, .. } in &moment.native_frames {
             let known = self.native.known(at, None, &mut self.tables).clone();
-            if known.is_loop {
+            if matches!(known.kind, Kind::Loop | Kind::SplitLoop) {
                 break;
             }
             if !known.is_plumbing || self.naming.full_stack {

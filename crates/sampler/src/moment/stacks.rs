@@ -1,6 +1,6 @@
 //! What a moment is: stacks, and what is known of them.
 
-use py_spy_address_space::Addr;
+use py_spy_native::NativeFrame;
 use py_spy_python::RawFrame;
 use rustc_hash::FxHashMap;
 
@@ -31,7 +31,7 @@ pub(crate) struct Part {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NativeStack {
     pub(crate) tid: u32,
-    /// The frames, innermost first, as a range of [`Moment::addresses`].
+    /// The frames, innermost first, as a range of [`Moment::native_frames`].
     pub(crate) first: usize,
     pub(crate) end: usize,
     /// They reach the thread's start.
@@ -45,8 +45,8 @@ pub(crate) struct Moment {
     pub(crate) parts: Vec<Part>,
     /// Members whose thread state is no longer theirs: they have no frames.
     pub(crate) gone: Vec<usize>,
-    /// Addresses of native frames, where those are wanted.
-    pub(crate) addresses: Vec<Addr>,
+    /// Native frames, where those are wanted.
+    pub(crate) native_frames: Vec<NativeFrame>,
     /// The threads that have some.
     pub(crate) natives: Vec<NativeStack>,
     /// Thread states whose frames could not be read truly.
@@ -66,7 +66,7 @@ impl Moment {
         self.frames.clear();
         self.parts.clear();
         self.gone.clear();
-        self.addresses.clear();
+        self.native_frames.clear();
         self.natives.clear();
         self.dropped = 0;
         self.mixed = false;
@@ -76,17 +76,17 @@ impl Moment {
 
     /// How far it has been filled.
     pub(super) fn mark(&self) -> [usize; 6] {
-        let native = [self.addresses.len(), self.natives.len()];
+        let native = [self.native_frames.len(), self.natives.len()];
         [self.frames.len(), self.parts.len(), self.gone.len(), self.dropped, native[0], native[1]]
     }
 
     /// Forgets what was put in since.
-    pub(super) fn rewind(&mut self, [frames, parts, gone, dropped, addresses, natives]: [usize; 6]) {
+    pub(super) fn rewind(&mut self, [frames, parts, gone, dropped, native_frames, natives]: [usize; 6]) {
         self.frames.truncate(frames);
         self.values.retain(|&frame, _| frame < frames);
         self.parts.truncate(parts);
         self.gone.truncate(gone);
-        self.addresses.truncate(addresses);
+        self.native_frames.truncate(native_frames);
         self.natives.truncate(natives);
         self.dropped = dropped;
     }

@@ -258,13 +258,13 @@ impl<'a> Look<'a> {
                 let stack = moment.natives.iter().find(|stack| Some(stack.tid) == member.tid);
                 mixed_stack((native, Some(target)), moment, stack, root, frames.clone(), &mut namer)
             });
-            let stack = match merged {
-                Some(Mixed::Stack(stack)) => Ok(stack),
-                other => {
-                    add(&self.control.unmerged, usize::from(other.is_some()));
-                    seen.path.push(root, frames, &mut namer)
-                }
+            let (stack, lacks) = match merged {
+                Some(Mixed::Stack { stack, cut }) => (Ok(stack), cut),
+                other => (seen.path.push(root, frames, &mut namer), other.is_some()),
             };
+            if lacks && matches!(stack, Ok(Some(_))) {
+                add(if active { &self.control.unmerged } else { &self.control.cut }, 1);
+            }
             let written = Written { at, weight, thread, root, moving };
             if let Some(end) = written.give(stack, self.control, namer.tables, out.sink) {
                 return Some(end);

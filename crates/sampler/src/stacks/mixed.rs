@@ -1,7 +1,7 @@
 //! Stacks of Python and native frames.
 
-use py_spy_native::{Merged, merge};
-use py_spy_profile::{FrameId, StackId};
+use py_spy_native::{Link, Merged, NativeFrame, merge};
+use py_spy_profile::{Frame, FrameId, StackId};
 use py_spy_python::RawFrame;
 use py_spy_target::Target;
 
@@ -9,12 +9,15 @@ use super::Namer;
 use crate::moment::{Moment, NativeStack};
 use crate::native::Native;
 
+/// What stands in place of the native frames that are not known.
+const CUT: &str = "(cut)";
+
 /// What came of merging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mixed {
-    /// The stack; `None` when there is no frame at all.
-    Stack(Option<StackId>),
-    /// There is no native stack, it is cut, or it does not fit: only the Python frames are known.
+    /// The stack; `None` when there is no frame at all. With `cut` some of its native frames are not known.
+    Stack { stack: Option<StackId>, cut: bool },
+    /// There is no native stack, or it does not fit: only the Python frames are known.
     Unmerged,
 }
 
@@ -28,26 +31,30 @@ pub(crate) fn mixed_stack<'f>(
     namer: &mut Namer<'_>,
 ) -> Mixed {
     let Some(stack) = stack else { return Mixed::Unmerged };
-    let addresses = &moment.addresses[stack.first..stack.end];
-    // Some C libraries can not be followed to where they begin a thread.
-    let is_whole = stack.whole
-        || addresses.len().checked_sub(2).is_some_and(|at| native.known(addresses[at], target, namer.tables).is_first);
-    if !is_whole {
-        return Mixed::Unmerged;
-    }
-    // The interpreter's own frames stand for calls of its loop, which the native stack has.
-    let mut python: Vec<&RawFrame> = python.filter(|frame| !frame.shim).collect();
+    let mut python: Vec<&RawFrame> = python.collect();
     python.reverse();
-    if python.is_empty() {
+    if python.iter().all(|frame| frame.shim) {
         // A thread that runs no Python.
-        return Mixed::Stack(None);
+        return Mixed::Stack { stack: None, cut: false };
     }
-    let entries: Vec<bool> = python.iter().map(|frame| frame.entry).collect();
-    let loops: Vec<bool> = addresses.iter().map(|&at| native.known(at, target, namer.tables).is_loop).collect();
-    // How a thread gets to its first function is the C library's business, and often has no names.
-    let first = addresses.iter().rposition(|&at| native.known(at, target, namer.tables).is_first);
+    let links: Vec<Link> = python.iter().map(|frame| link(frame)).collect();
+    let mut known = |frame: &NativeFrame| {
+        let known = native.known(frame.at, target, namer.tables);
+        (known.kind, known.is_first)
+    };
+    let mut frames = Vec::new();
+    let mut first = None;
+    for (index, frame) in moment.native_frames[stack.first..stack.end].iter().enumerate() {
+        let (kind, is_first) = known(frame);
+        frames.push((*frame, kind));
+        if is_first {
+            first = Some(index);
+        }
+    }
+    // Some C libraries can not be followed to where they begin a thread.
+    let whole = stack.whole || first.is_some();
     let mut merged = Vec::new();
-    if let Err(why) = merge(loops.into_iter(), &entries, &mut merged) {
+    if let Err(why) = merge(&frames, whole, &links, &mut merged) {
         log::debug!("thread {}: {} loops, {} entries do not fit", stack.tid, why.loops, why.entries);
         return Mixed::Unmerged;
     }
@@ -60,9 +67,14 @@ pub(crate) fn mixed_stack<'f>(
                 Ok(None) => {}
                 Err(()) => return Mixed::Unmerged,
             },
+            Merged::Cut => {
+                let text = namer.tables.string(CUT);
+                push(namer.tables.frame(Frame::Note(text)), namer);
+            }
+            // How a thread gets to its first function is the C library's business, and often has no names.
             Merged::Native(index) if first.is_some_and(|first| index > first) && !namer.naming.full_stack => {}
             Merged::Native(index) => {
-                let known = native.known(addresses[index], target, namer.tables);
+                let known = native.known(frames[index].0.at, target, namer.tables);
                 if known.is_plumbing && !namer.naming.full_stack {
                     continue;
                 }
@@ -72,5 +84,28 @@ pub(crate) fn mixed_stack<'f>(
             }
         }
     }
-    Mixed::Stack((top != root).then_some(top).flatten())
+    Mixed::Stack { stack: (top != root).then_some(top).flatten(), cut: !whole }
+}
+
+/// What a Python frame is for merging.
+fn link(frame: &RawFrame) -> Link {
+    match frame.shim {
+        // The one in the thread's state is not read, and has no code object for us.
+        true if frame.code == 0 => Link::Base,
+        true => Link::Shim(frame.at),
+        false => Link::Function(frame.entry),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_told_by_what_frames_say() {
+        let frame = RawFrame { at: 0x40, code: 0x80, position: 0, entry: true, shim: false, left: false };
+        assert_eq!(link(&frame), Link::Function(true));
+        assert_eq!(link(&RawFrame { shim: true, ..frame }), Link::Shim(0x40));
+        assert_eq!(link(&RawFrame { shim: true, code: 0, ..frame }), Link::Base);
+    }
 }

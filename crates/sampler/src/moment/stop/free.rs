@@ -161,9 +161,9 @@ impl Watch {
     /// Follows the stack that was copied.
     fn follow_native(&mut self, tid: u32) {
         let Some(native) = &mut self.native else { return };
-        let first = self.moment.addresses.len();
-        let whole = native.follow(&self.memory, &self.target, tid, &mut self.moment.addresses);
-        let end = self.moment.addresses.len();
+        let first = self.moment.native_frames.len();
+        let whole = native.follow(&self.memory, &self.target, tid, &mut self.moment.native_frames);
+        let end = self.moment.native_frames.len();
         self.moment.natives.push(NativeStack { tid, first, end, whole });
     }
 }
