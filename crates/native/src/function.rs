@@ -1,5 +1,7 @@
 //! What functions of CPython are for, by their names.
 
+use crate::cython::is_cython_plumbing;
+
 /// The interpreter's loop: a call of it runs Python frames. Compilers put parts of it elsewhere and add to its name
 /// (`.cold`, `.lto_priv.0`); from 3.14 on it may be many functions that never return to one another (PEP 744's tail calls).
 const LOOPS: [&str; 3] = ["_PyEval_EvalFrameDefault", "PyEval_EvalFrameEx", "_TAIL_CALL_"];
@@ -110,7 +112,7 @@ pub fn is_greenlet_start(name: &str) -> bool {
 pub fn is_plumbing(name: &str) -> bool {
     let plain = plain(name);
     let starts = STARTS.contains(&plain) || FIRST.contains(&plain) || is_greenlet_start(plain);
-    starts || PLUMBING.iter().any(|start| plain.starts_with(start))
+    starts || is_cython_plumbing(plain) || PLUMBING.iter().any(|start| plain.starts_with(start))
 }
 
 #[cfg(test)]

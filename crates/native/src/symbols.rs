@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{Input, Symbolized, Symbolizer};
+
+use crate::debug_parts::own_path;
 
 /// No file has addresses from here on: the processor's own limit for programs.
 const MAX_ADDRESS: u64 = 1 << 47;
@@ -35,7 +36,9 @@ impl fmt::Debug for Symbols {
 
 impl Default for Symbols {
     fn default() -> Self {
-        Symbols(Symbolizer::builder().enable_code_info(true).enable_inlined_fns(true).enable_auto_reload(false).build())
+        let symbols = Symbolizer::builder().enable_code_info(true).enable_inlined_fns(true).enable_auto_reload(false);
+        // Other files with debugging information are looked for where the process sees them, see [`crate::DebugParts`].
+        Symbols(symbols.set_debug_dirs(Some([""; 0])).build())
     }
 }
 
@@ -49,8 +52,7 @@ impl Symbols {
         if address >= MAX_ADDRESS {
             return Vec::new();
         }
-        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let found = self.0.symbolize_single(&Source::Elf(Elf::new(path)), Input::VirtOffset(address));
+        let found = self.0.symbolize_single(&Source::Elf(Elf::new(own_path(file))), Input::VirtOffset(address));
         let symbol = match found {
             Ok(Symbolized::Sym(symbol)) => symbol,
             Ok(Symbolized::Unknown(why)) => {
@@ -65,8 +67,12 @@ impl Symbols {
         let place = |info: Option<&blazesym::symbolize::CodeInfo<'_>>| {
             info.map(|info| (info.to_path().into_owned(), info.line.unwrap_or(0)))
         };
-        let mut functions =
-            vec![Function { name: symbol.name.to_string(), size: symbol.size.map(|size| size as u64), place: place(symbol.code_info.as_deref()), inlined: false }];
+        let mut functions = vec![Function {
+            name: symbol.name.to_string(),
+            size: symbol.size.map(|size| size as u64),
+            place: place(symbol.code_info.as_deref()),
+            inlined: false,
+        }];
         functions.extend(symbol.inlined.iter().map(|inlined| Function {
             name: inlined.name.to_string(),
             size: None,

@@ -160,20 +160,19 @@ impl Codes {
         let Some(known) = self.known.get_mut(&frame.code) else {
             return Err(Unreadable::Nonsense("a code object", frame.code));
         };
-        let named = match &mut known.named {
-            Some(named) => named,
-            None => {
-                let code = known.read(memory, layout, frame.code, &mut self.code_type)?;
-                let short = if naming.full_filenames { &code.filename } else { files.short(&code.filename) };
-                known.named.insert(Named {
-                    name: tables.string(&code.name),
-                    file: tables.string(&code.filename),
-                    short_file: tables.string(short),
-                    hidden: code.filename.starts_with(IMPORT_MACHINERY) || code.filename == OWN_CODE,
-                    frames: FxHashMap::default(),
-                    code,
-                })
-            }
+        let named = if let Some(named) = &mut known.named {
+            named
+        } else {
+            let code = known.read(memory, layout, frame.code, &mut self.code_type)?;
+            let short = if naming.full_filenames { &code.filename } else { files.short(&code.filename) };
+            known.named.insert(Named {
+                name: tables.string(&code.name),
+                file: tables.string(&code.filename),
+                short_file: tables.string(short),
+                hidden: code.filename.starts_with(IMPORT_MACHINERY) || code.filename == OWN_CODE,
+                frames: FxHashMap::default(),
+                code,
+            })
         };
         if named.hidden && !naming.full_stack {
             return Ok(None);

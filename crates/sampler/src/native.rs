@@ -1,6 +1,7 @@
 //! Native stacks of one process: copied while a thread stands still, followed and named afterwards.
 
 mod loaded;
+mod names;
 mod perf_map;
 
 use std::ops::Range;
@@ -8,15 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::{Addr, Mapping, Memory, Module, read_u64};
-use py_spy_native::{
-    End, Function, Kind, NativeFrame, Registers, Source, Stack, Symbols, Unwinder, is_first, is_greenlet_start, is_loop,
-    is_plumbing, plain,
-};
-use py_spy_profile::{Frame, FrameId, Tables};
+use py_spy_native::{End, NativeFrame, Registers, Source, Stack, Unwinder};
+use py_spy_profile::Tables;
 use py_spy_target::{Core, Live, Target};
 use rustc_hash::FxHashMap;
 
 use loaded::Files;
+use names::Names;
+pub(crate) use names::{Known, Named};
 use perf_map::PerfMap;
 
 /// What a function may use below its stack pointer (System V ABI, 3.2.2).
@@ -34,34 +34,8 @@ const RELOOK: Duration = Duration::from_millis(200);
 /// The ends of so many threads' stacks are remembered: threads may come and go all day.
 const MAX_TOPS: usize = 1 << 14;
 
-/// A loop that jumps to a function for each instruction is shorter than this, bytes: some 1,200, and in builds for debugging
-/// 4,000. One that has them all inside has 30,000 and more.
-const MAX_SPLIT_LOOP: u64 = 16 << 10;
-
 /// Names are kept for so many addresses.
 const MAX_KNOWN: usize = 1 << 20;
-
-/// What stands in place of a file.
-const MADE: &str = "jit";
-
-/// What the path of the greenlet library has in it.
-const GREENLET: &str = "greenlet";
-
-/// How the names begin that Python gives to the code that it makes for a function (`Python/perf_trampoline.c`).
-const PYTHONS_OWN: &str = "py::";
-
-/// What is at an address.
-#[derive(Debug, Clone)]
-pub(crate) struct Known {
-    /// What it is for merging.
-    pub(crate) kind: Kind,
-    /// Shown only with the full stack.
-    pub(crate) is_plumbing: bool,
-    /// The first function of a program or thread.
-    pub(crate) is_first: bool,
-    /// The function and those that were put into it there, the innermost last.
-    pub(crate) frames: Box<[FrameId]>,
-}
 
 /// Native stacks of one process.
 #[derive(Debug)]
@@ -69,7 +43,7 @@ pub(crate) struct Native {
     files: Files,
     perf_map: PerfMap,
     unwinder: Unwinder,
-    symbols: Symbols,
+    names: Names,
     known: FxHashMap<Addr, Known>,
     /// Where each thread's stack began, when it was last followed to its end.
     tops: FxHashMap<u32, Addr>,
@@ -124,7 +98,7 @@ impl Native {
             files,
             perf_map: PerfMap::default(),
             unwinder: Unwinder::new(mappings),
-            symbols: Symbols::default(),
+            names: Names::default(),
             known: FxHashMap::default(),
             tops: FxHashMap::default(),
             copy: Copy::default(),
@@ -175,7 +149,12 @@ impl Native {
 
     /// Appends the frames of a thread that is dead, innermost first, as [`Native::follow`] does. Its stack is not copied but read
     /// where it is, however deep it may be.
-    pub(crate) fn follow_dead(&mut self, memory: &dyn Memory, registers: Registers, into: &mut Vec<NativeFrame>) -> bool {
+    pub(crate) fn follow_dead(
+        &mut self,
+        memory: &dyn Memory,
+        registers: Registers,
+        into: &mut Vec<NativeFrame>,
+    ) -> bool {
         let source = UnwindTables { memory, files: &self.files };
         self.unwinder.walk(&source, registers, &|at| read_u64(memory, at).ok(), into).0 == End::Root
     }
@@ -199,66 +178,15 @@ impl Native {
         if self.known.len() >= MAX_KNOWN {
             self.known.clear();
         }
-        let Native { files, perf_map, unwinder, symbols, known, .. } = self;
+        let Native { files, perf_map, unwinder, names, known, .. } = self;
         known.entry(at).or_insert_with(|| {
             if unwinder.knows(at) {
-                return name(files, symbols, at, tables);
+                return names.of_file(files, at, tables);
             }
             if let Some(target) = target.filter(|_| perf_map.name(at).is_none()) {
                 perf_map.refresh(target);
             }
-            made(perf_map.name(at), at, tables)
+            Known::made(perf_map.name(at), at, tables)
         })
-    }
-}
-
-/// Code in no file. What Python makes for each of its functions (`-X perf`) says nothing that their own frames do not.
-fn made(name: Option<&str>, at: Addr, tables: &mut Tables) -> Known {
-    let is_named = name.is_some();
-    let text = name.map_or_else(|| format!("{at:#x}"), str::to_owned);
-    let (name, file) = (tables.string(&text), tables.string(MADE));
-    let frame = tables.frame(Frame::Python { name, file, short_file: file, line: 0 });
-    Known {
-        kind: if is_named { Kind::Other } else { Kind::Made },
-        is_plumbing: text.starts_with(PYTHONS_OWN),
-        is_first: false,
-        frames: [frame].into(),
-    }
-}
-
-/// What a function of a file is for merging.
-fn kind(function: &Function, path: &str) -> Kind {
-    let name = &function.name;
-    match function.size {
-        Some(..MAX_SPLIT_LOOP) if is_loop(name) && plain(name) == name => Kind::SplitLoop,
-        _ if is_loop(name) => Kind::Loop,
-        _ if is_greenlet_start(name) && path.contains(GREENLET) => Kind::Start,
-        _ => Kind::Other,
-    }
-}
-
-/// Names what is at an address.
-fn name(files: &mut Files, symbols: &Symbols, at: Addr, tables: &mut Tables) -> Known {
-    let place = files.place(at);
-    let functions = place.file.map(|file| symbols.at(file, place.address)).unwrap_or_default();
-    let mut frame = |function: &Function| {
-        let name = tables.string(plain(&function.name));
-        let (path, line) = match &function.place {
-            Some((path, line)) => (path.to_string_lossy().into_owned(), *line),
-            None => (place.path.to_owned(), 0),
-        };
-        let short = path.rsplit('/').next().unwrap_or(&path).to_owned();
-        let (file, short_file) = (tables.string(&path), tables.string(&short));
-        tables.frame(Frame::Python { name, file, short_file, line })
-    };
-    let Some(first) = functions.first() else {
-        let unknown = Function { name: format!("{:#x}", place.address), size: None, place: None, inlined: false };
-        return Known { kind: Kind::Nameless, is_plumbing: false, is_first: false, frames: [frame(&unknown)].into() };
-    };
-    Known {
-        kind: kind(first, place.path),
-        is_plumbing: functions.iter().all(|function| is_plumbing(&function.name)),
-        is_first: is_first(&first.name),
-        frames: functions.iter().map(frame).collect(),
     }
 }

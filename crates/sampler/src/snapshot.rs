@@ -192,7 +192,8 @@ impl Sampler {
         let mut namer = Namer { codes, files: &mut self.files, memory, layout, tables, naming };
         let frames = moment.frames[part.first..part.end].iter().rev();
         let native = native.as_mut().filter(|_| alone)?;
-        let Mixed::Stack { stack: Some(stack), .. } = mixed_stack((native, Some(target)), moment, stack, None, frames, &mut namer)
+        let Mixed::Stack { stack: Some(stack), .. } =
+            mixed_stack((native, Some(target)), moment, stack, None, frames, &mut namer)
         else {
             return None;
         };

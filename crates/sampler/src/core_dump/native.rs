@@ -137,7 +137,7 @@ impl NativeStacks {
                 break;
             }
             if !known.is_plumbing || self.naming.full_stack {
-                into.extend(known.frames.iter().rev().filter_map(|&id| frame_of(&self.tables, id, true)));
+                into.extend(known.frames.iter().rev().filter_map(|frame| frame_of(&self.tables, frame.id, true)));
             }
         }
     }

@@ -1,13 +1,13 @@
 //! Stacks of Python and native frames.
 
 use py_spy_native::{Link, Merged, NativeFrame, merge};
-use py_spy_profile::{Frame, FrameId, StackId};
+use py_spy_profile::{Frame, StackId};
 use py_spy_python::RawFrame;
 use py_spy_target::Target;
 
 use super::Namer;
 use crate::moment::{Moment, NativeStack};
-use crate::native::Native;
+use crate::native::{Named, Native};
 
 /// What stands in place of the native frames that are not known.
 const CUT: &str = "(cut)";
@@ -59,27 +59,35 @@ pub(crate) fn mixed_stack<'f>(
         return Mixed::Unmerged;
     }
     let mut top = root;
-    let mut push = |frame: FrameId, namer: &mut Namer<'_>| top = Some(namer.tables.stack(top, frame));
+    // The last frame, if it is native, and the stack below it.
+    let mut last: Option<(Named, Option<StackId>)> = None;
     for frame in merged.into_iter().rev() {
+        let outer = last.take();
         match frame {
             Merged::Python(index) => match namer.frame(python[index]) {
-                Ok(Some(frame)) => push(frame, namer),
+                Ok(Some(frame)) => top = Some(namer.tables.stack(top, frame)),
                 Ok(None) => {}
                 Err(()) => return Mixed::Unmerged,
             },
             Merged::Cut => {
                 let text = namer.tables.string(CUT);
-                push(namer.tables.frame(Frame::Note(text)), namer);
+                let frame = namer.tables.frame(Frame::Note(text));
+                top = Some(namer.tables.stack(top, frame));
             }
             // How a thread gets to its first function is the C library's business, and often has no names.
             Merged::Native(index) if first.is_some_and(|first| index > first) && !namer.naming.full_stack => {}
             Merged::Native(index) => {
                 let known = native.known(frames[index].0.at, target, namer.tables);
+                last = outer;
                 if known.is_plumbing && !namer.naming.full_stack {
                     continue;
                 }
-                for &frame in &known.frames {
-                    push(frame, namer);
+                for &named in &known.frames {
+                    if let Some((_, below)) = last.filter(|(outer, _)| outer.continues_in(named)) {
+                        top = below;
+                    }
+                    last = Some((named, top));
+                    top = Some(namer.tables.stack(top, named.id));
                 }
             }
         }
