@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{Running, good, program, python, run, stderr};
-use py_spy_test_programs::one_of_each_series_that_runs;
+use py_spy_test_programs::{Interpreter, one_of_each_series_that_runs};
 
 /// Compiles a source of this folder to a library; `None`, which is said, where there is no such compiler.
 fn library(folder: &Path, compiler: &str, options: &[&str], source: &str) -> Option<PathBuf> {
@@ -24,38 +24,57 @@ fn library(folder: &Path, compiler: &str, options: &[&str], source: &str) -> Opt
     Some(out)
 }
 
-/// A library's function calls the program back, on every series: the stack has these frames in this order, with others between.
+/// The stacks of a program that a library's function calls back, root first, in labels; `None`, which is said, where that can
+/// not be.
+fn stacks(interpreter: &Interpreter, library: &Path, function: &str, options: &[&str]) -> Option<Vec<Vec<String>>> {
+    let name = format!("{interpreter} {} {function}", library.display());
+    let mut command = python(interpreter);
+    let mut running = Running::start(&name, command.arg(program("calling")).arg(library).arg(function));
+    let Some(line) = running.line_or_end() else {
+        eprintln!("SKIPPED: {name}: it has no ctypes");
+        return None;
+    };
+    assert_eq!(line, "ready", "{name}");
+    let pid = running.id_text();
+    let given = ["record", "-n", "-d", "400ms", "-f", "raw", "-o", "-", "--pid", &pid];
+    let output = run(&[&given[..], options].concat());
+    let raw = good(&name, &output);
+    let stacks = raw.lines().map(|line| line.rsplit_once(' ').expect("a count").0);
+    let stacks: Vec<Vec<String>> = stacks.map(|stack| stack.split(';').map(str::to_owned).collect()).collect();
+    // On a busy machine a thread may not get a CPU in time, to say where it is: that is counted.
+    let whole: Vec<Vec<String>> = stacks.iter().filter(|stack| stack.len() > 3).cloned().collect();
+    assert!(!whole.is_empty(), "{name}: {}: {stacks:?}", stderr(&output));
+    running.is_unharmed();
+    Some(whole)
+}
+
+/// These frames are there in this order, with others between.
+fn in_order(name: &dyn std::fmt::Display, stack: &[String], expected: &[&str]) {
+    let function = |frame: &String| frame.rsplit_once(" (").map_or("", |(function, _)| function).to_owned();
+    let functions: Vec<String> = stack.iter().map(function).collect();
+    let mut left = functions.iter();
+    for wanted in expected {
+        assert!(left.any(|function| function == wanted), "{name}: {wanted} is not where it belongs: {stack:?}");
+    }
+}
+
+/// A library's function calls the program back, on every series.
 fn calls_back(library: &Path, function: &str, expected: &[&str]) {
     for interpreter in one_of_each_series_that_runs("calling") {
-        let name = format!("{interpreter} {} {function}", library.display());
-        let mut command = python(interpreter);
-        let mut running = Running::start(&name, command.arg(program("calling")).arg(library).arg(function));
-        let Some(line) = running.line_or_end() else {
-            eprintln!("SKIPPED: {name}: it has no ctypes");
-            continue;
-        };
-        assert_eq!(line, "ready", "{name}");
-        let pid = running.id_text();
-        let output = run(&["record", "-n", "--nolineno", "-d", "400ms", "-f", "raw", "-o", "-", "--pid", &pid]);
-        let raw = good(&name, &output);
-        let stacks = raw.lines().map(|line| line.rsplit_once(' ').expect("a count").0);
-        let stacks: Vec<Vec<&str>> = stacks.map(|stack| stack.split(';').collect()).collect();
-        // On a busy machine a thread may not get a CPU in time, to say where it is: that is counted.
-        let whole = |stack: &&Vec<&str>| stack.len() > 3;
-        assert!(stacks.iter().any(|stack| whole(&stack)), "{name}: {}: {stacks:?}", stderr(&output));
-        for stack in stacks.iter().filter(whole) {
-            let function = |frame: &&str| frame.rsplit_once(" (").map_or("", |(function, _)| function).to_owned();
-            let functions: Vec<String> = stack.iter().map(function).collect();
-            let mut left = functions.iter();
-            for wanted in expected {
-                assert!(left.any(|function| function == wanted), "{name}: {wanted} is not where it belongs: {stack:?}");
-            }
+        for stack in stacks(interpreter, library, function, &["--nolineno"]).into_iter().flatten() {
+            in_order(interpreter, &stack, expected);
             // The program's own functions, and no other Python.
             let python: Vec<_> = stack.iter().filter(|frame| frame.contains("(calling.py")).collect();
-            assert_eq!(python.len(), 3, "{name}: {stack:?}");
+            assert_eq!(python.len(), 3, "{interpreter}: {stack:?}");
         }
-        running.is_unharmed();
     }
+}
+
+/// The stacks on the newest interpreter that can run the program.
+fn on_the_newest(library: &Path, function: &str, options: &[&str]) -> Vec<Vec<String>> {
+    let all = one_of_each_series_that_runs("calling");
+    let found = all.iter().rev().find_map(|interpreter| stacks(interpreter, library, function, options));
+    found.expect("an interpreter with ctypes")
 }
 
 /// With unwind tables and nothing else: no frame pointers.
@@ -95,4 +114,86 @@ fn names_of_rust_are_readable() {
     let options = ["--edition", "2024", "--crate-type", "cdylib", "-O"];
     let Some(library) = library(folder.path(), "rustc", &options, "work.rs") else { return };
     calls_back(&library, "alpha_", &["<module>", "calls", "alpha_", "work::inner::Worker::work", "called"]);
+}
+
+#[test]
+fn functions_of_cython_are_what_they_were() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = [&C[..], &["-g"]].concat();
+    let Some(library) = library(folder.path(), "gcc", &options, "cython.c") else { return };
+    for stack in on_the_newest(&library, "alpha_", &[]) {
+        // One function of Python's is two of C, with a way between them that is not shown.
+        let of_cython: Vec<_> = stack.iter().filter(|frame| frame.contains(".pyx")).collect();
+        assert_eq!(of_cython, ["Box.outer (cython.pyx:9)", "work (cython.pyx:4)"], "{stack:?}");
+    }
+}
+
+/// Runs one of the tools that come with a compiler.
+fn tool(name: &str, arguments: &[&str]) {
+    let output = Command::new(name).args(arguments).output().expect("binutils belong to gcc");
+    assert!(output.status.success(), "{name} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A library without symbols: `put` says what becomes of the file that has them.
+fn names_are_found(put: impl Fn(&Path, &str, &str)) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(library) = library(folder.path(), "gcc", &[&C[..], &["-g"]].concat(), "work.c") else { return };
+    let (path, kept) = (library.to_str().expect("text"), folder.path().join("kept.debug"));
+    let kept = kept.to_str().expect("text");
+    tool("objcopy", &["--only-keep-debug", path, kept]);
+    tool("strip", &["--strip-all", path]);
+    for stack in on_the_newest(&library, "interrupted_", &["--nolineno"]) {
+        assert!(!stack.iter().any(|frame| frame.starts_with("on_signal")), "it has its names still: {stack:?}");
+    }
+    put(folder.path(), path, kept);
+    for stack in on_the_newest(&library, "interrupted_", &["--nolineno"]) {
+        in_order(&"the newest", &stack, &["<module>", "calls", "interrupted_", "on_signal", "called"]);
+    }
+}
+
+#[test]
+fn names_are_found_by_a_link() {
+    names_are_found(|_, library, kept| tool("objcopy", &[&format!("--add-gnu-debuglink={kept}"), library]));
+}
+
+#[test]
+fn names_are_found_by_a_link_in_a_folder() {
+    names_are_found(|folder, library, kept| {
+        tool("objcopy", &[&format!("--add-gnu-debuglink={kept}"), library]);
+        std::fs::create_dir(folder.join(".debug")).expect("a folder");
+        std::fs::rename(kept, folder.join(".debug/kept.debug")).expect("moved");
+    });
+}
+
+#[test]
+fn names_are_found_that_are_packed_in_the_file() {
+    if Command::new("xz").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: there is no xz here");
+        return;
+    }
+    names_are_found(|folder, library, kept| {
+        // As distributions do it: the table of names and nothing else.
+        let small = folder.join("small");
+        let small = small.to_str().expect("text");
+        tool("objcopy", &["--strip-debug", kept, small]);
+        tool("xz", &[small]);
+        tool("objcopy", &["--add-section", &format!(".gnu_debugdata={small}.xz"), library]);
+        std::fs::remove_file(kept).expect("removed");
+    });
+}
+
+#[test]
+fn a_file_that_belongs_to_another_names_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(library) = library(folder.path(), "gcc", &[&C[..], &["-g"]].concat(), "work.c") else { return };
+    let (path, kept) = (library.to_str().expect("text"), folder.path().join("kept.debug"));
+    let kept = kept.to_str().expect("text");
+    tool("objcopy", &["--only-keep-debug", path, kept]);
+    tool("strip", &["--strip-all", path]);
+    tool("objcopy", &[&format!("--add-gnu-debuglink={kept}"), path]);
+    // Neither its build id nor its checksum is the right one.
+    tool("objcopy", &["--remove-section=.note.gnu.build-id", "--remove-section=.comment", kept]);
+    for stack in on_the_newest(&library, "interrupted_", &["--nolineno"]) {
+        assert!(!stack.iter().any(|frame| frame.starts_with("on_signal")), "{stack:?}");
+    }
 }
