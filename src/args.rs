@@ -103,6 +103,10 @@ pub(crate) struct StackArgs {
     #[arg(short, long)]
     pub native: bool,
 
+    /// The same, and threads that run no Python too (those of numerical libraries, for instance)
+    #[arg(long)]
+    pub native_all: bool,
+
     /// Never stop the program; what moves while it is read is left out
     #[arg(long)]
     pub nonblocking: bool,

@@ -271,7 +271,8 @@ fn values(args: &DumpArgs) -> Option<ValueOptions> {
 fn stacks(args: &StackArgs) -> Options {
     Options {
         mode: if args.nonblocking { Mode::Nonblocking } else { Mode::Stop },
-        native: args.native,
+        native: args.native || args.native_all,
+        native_all: args.native_all,
         restart_calls: !args.no_restart,
         full_filenames: args.full_filenames,
         full_stack: args.full_stack,

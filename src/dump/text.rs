@@ -116,7 +116,13 @@ fn write_frame(out: &mut String, frame: &FrameSnapshot, links: &Links) -> fmt::R
         write!(f, "{}", styled(FILE, for_terminal(file)))?;
         if frame.line == 0 { Ok(()) } else { write!(f, ":{}", styled(LINE, frame.line)) }
     });
-    writeln!(out, "    {} ({})", styled(FUNCTION, for_terminal(&frame.name)), links.link(frame, place))?;
+    write!(out, "    {}", styled(FUNCTION, for_terminal(&frame.name)))?;
+    if file.is_empty() && frame.line == 0 {
+        // A note.
+        writeln!(out)?;
+    } else {
+        writeln!(out, " ({})", links.link(frame, place))?;
+    }
     if let Some(source) = &frame.source {
         writeln!(out, "        > {}", styled(LINE, for_terminal(source)))?;
     }

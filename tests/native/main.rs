@@ -26,7 +26,7 @@ fn library(folder: &Path, compiler: &str, options: &[&str], source: &str) -> Opt
 
 /// The stacks of a program that a library's function calls back, root first, in labels; `None`, which is said, where that can
 /// not be.
-fn stacks(interpreter: &Interpreter, library: &Path, function: &str, options: &[&str]) -> Option<Vec<Vec<String>>> {
+fn all_stacks(interpreter: &Interpreter, library: &Path, function: &str, options: &[&str]) -> Option<Vec<Vec<String>>> {
     let name = format!("{interpreter} {} {function}", library.display());
     let mut command = python(interpreter);
     let mut running = Running::start(&name, command.arg(program("calling")).arg(library).arg(function));
@@ -41,11 +41,17 @@ fn stacks(interpreter: &Interpreter, library: &Path, function: &str, options: &[
     let raw = good(&name, &output);
     let stacks = raw.lines().map(|line| line.rsplit_once(' ').expect("a count").0);
     let stacks: Vec<Vec<String>> = stacks.map(|stack| stack.split(';').map(str::to_owned).collect()).collect();
-    // On a busy machine a thread may not get a CPU in time, to say where it is: that is counted.
-    let whole: Vec<Vec<String>> = stacks.iter().filter(|stack| stack.len() > 3).cloned().collect();
-    assert!(!whole.is_empty(), "{name}: {}: {stacks:?}", stderr(&output));
+    assert!(!stacks.is_empty(), "{name}: {}", stderr(&output));
     running.is_unharmed();
-    Some(whole)
+    Some(stacks)
+}
+
+/// Those with native frames: on a busy machine a thread may not get a CPU in time to say where it is, which is counted.
+fn stacks(interpreter: &Interpreter, library: &Path, function: &str, options: &[&str]) -> Option<Vec<Vec<String>>> {
+    let mut stacks = all_stacks(interpreter, library, function, options)?;
+    stacks.retain(|stack| stack.len() > 3);
+    assert!(!stacks.is_empty(), "{interpreter} {}: no stack has native frames", library.display());
+    Some(stacks)
 }
 
 /// These frames are there in this order, with others between.
@@ -125,6 +131,27 @@ fn functions_of_cython_are_what_they_were() {
         // One function of Python's is two of C, with a way between them that is not shown.
         let of_cython: Vec<_> = stack.iter().filter(|frame| frame.contains(".pyx")).collect();
         assert_eq!(of_cython, ["Box.outer (cython.pyx:9)", "work (cython.pyx:4)"], "{stack:?}");
+    }
+}
+
+#[test]
+fn threads_without_python_are_shown_by_their_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(library) = library(folder.path(), "gcc", &[&C[..], &["-pthread"]].concat(), "work.c") else { return };
+    for interpreter in one_of_each_series_that_runs("calling") {
+        let stacks = |options: &[&str]| all_stacks(interpreter, &library, "threaded_", options);
+        let of_worker = |stack: &&Vec<String>| stack[0].ends_with(": busy\\x3b worker");
+        let Some(all) = stacks(&["--native-all", "--threads"]) else { continue };
+        let (worker, others): (Vec<_>, Vec<_>) = all.iter().partition(of_worker);
+        assert!(!others.is_empty(), "{interpreter}: {all:?}");
+        let expected = |stack: &&Vec<String>| match &stack[1..] {
+            [outer, inner] => outer.starts_with("on_thread (") && inner.starts_with("spins_ ("),
+            _ => false,
+        };
+        assert!(worker.iter().all(expected), "{interpreter}: {worker:?}");
+        assert!(!worker.is_empty(), "{interpreter}: {all:?}");
+        let python = stacks(&["--threads"]).expect("it ran before");
+        assert!(!python.iter().any(|stack| of_worker(&stack)), "{interpreter}: {python:?}");
     }
 }
 

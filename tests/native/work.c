@@ -1,4 +1,6 @@
 /* Functions that call one another and then the program: what is between the Python frames is known. */
+#define _GNU_SOURCE
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 
@@ -40,6 +42,24 @@ NOT_INLINED void interrupted_(callback back) {
     wanted = back;
     signal(SIGUSR2, on_signal);
     raise(SIGUSR2);
+    done++;
+}
+
+NOT_INLINED void spins_(void) {
+    for (;;) done++;
+}
+
+static void *on_thread(void *unused) {
+    pthread_setname_np(pthread_self(), "busy; worker");
+    spins_();
+    return unused;
+}
+
+/* A thread beside the program, which runs no Python. */
+NOT_INLINED void threaded_(callback back) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, on_thread, NULL);
+    back();
     done++;
 }
 

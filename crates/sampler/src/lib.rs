@@ -117,8 +117,9 @@ impl Sampler {
             hint: None,
             later: Later::No,
         })?;
-        let further = watches.split_off(1);
-        let watch = watches.swap_remove(0);
+        let mut further = watches.split_off(1);
+        let mut watch = watches.swap_remove(0);
+        further.iter_mut().for_each(|other| watch.leave_strangers(other));
         let info = ProcessInfo::of(&watch, !further.is_empty());
         Ok(Sampler { info, options, watch, further, files, counted: 0 })
     }

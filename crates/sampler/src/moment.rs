@@ -129,7 +129,7 @@ impl Watch {
         options: &Options,
     ) -> std::io::Result<Watch> {
         let tasks = Tasks::of(target.pid)?;
-        let native = if options.native { Some(Native::of(&target)?) } else { None };
+        let native = if options.native { Some(Native::of(&target, options.native_all)?) } else { None };
         let values = || py_spy_python::layout::values::Values::of(&python.layout, python.version);
         let wants = options.values.clone().map(|options| Wants::of(options, values()));
         let mut stopper = Stopper::new(target.pid);
@@ -254,6 +254,16 @@ impl Watch {
             self.window = Window::new(copies(mode));
         }
         self.mode = mode;
+    }
+
+    /// The process has another CPython: what runs no Python of this one may run that one's.
+    pub(crate) fn leave_strangers(&mut self, other: &mut Watch) {
+        if self.native.as_ref().is_some_and(|native| native.all) {
+            log::warn!("process {} has several Pythons: threads that run none are not shown", self.target.pid);
+        }
+        for native in [&mut self.native, &mut other.native].into_iter().flatten() {
+            native.all = false;
+        }
     }
 
     /// Waits for the process's end, until `deadline` at the latest. False when it has ended.

@@ -40,6 +40,8 @@ const MAX_KNOWN: usize = 1 << 20;
 /// Native stacks of one process.
 #[derive(Debug)]
 pub(crate) struct Native {
+    /// Threads that run no Python are wanted too.
+    pub(crate) all: bool,
     files: Files,
     perf_map: PerfMap,
     unwinder: Unwinder,
@@ -83,9 +85,9 @@ impl Source for UnwindTables<'_> {
 }
 
 impl Native {
-    pub(crate) fn of(target: &Target) -> std::io::Result<Native> {
+    pub(crate) fn of(target: &Target, all: bool) -> std::io::Result<Native> {
         let mappings = target.mappings()?;
-        Ok(Native::with(Files::of(target, &mappings), &mappings))
+        Ok(Native { all, ..Native::with(Files::of(target, &mappings), &mappings) })
     }
 
     /// Of a process that is dead, with these mappings.
@@ -95,6 +97,7 @@ impl Native {
 
     fn with(files: Files, mappings: &[Mapping]) -> Native {
         Native {
+            all: false,
             files,
             perf_map: PerfMap::default(),
             unwinder: Unwinder::new(mappings),

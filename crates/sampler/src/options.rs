@@ -31,6 +31,8 @@ pub struct Options {
     pub include_idle: bool,
     /// Also the frames of native code, merged with those of Python.
     pub native: bool,
+    /// With [`Options::native`] also threads that run no Python.
+    pub native_all: bool,
     /// Also the values of variables ([`Sampler::snapshot`](crate::Sampler::snapshot) only).
     pub values: Option<ValueOptions>,
     /// Put a frame that names the thread under each stack.
@@ -93,6 +95,7 @@ impl Default for Options {
             gil_only: false,
             include_idle: false,
             native: false,
+            native_all: false,
             values: None,
             thread_frames: false,
             lines: LineMode::Current,

@@ -209,7 +209,10 @@ impl Run<'_> {
         let (target, mode) = (self.looks[0].watch.target.clone(), self.looks[0].watch.fallback);
         for (memory, python) in attach::further(&target, &known) {
             match Watch::new(target.clone(), memory, python, mode, self.options) {
-                Ok(watch) => self.looks.push(Look::new(Held::New(Box::new(watch)), self.options, self.control)),
+                Ok(mut watch) => {
+                    self.looks[0].watch.leave_strangers(&mut watch);
+                    self.looks.push(Look::new(Held::New(Box::new(watch)), self.options, self.control));
+                }
                 Err(why) => log::info!("process {}: {why}", target.pid),
             }
         }

@@ -1,13 +1,13 @@
 //! One look at every thread of a process.
 
+mod native;
+
 use py_spy_profile::{Frame, FrameId, Tables};
 use py_spy_target::Call;
 use rustc_hash::FxHashSet;
 
 use crate::codes::Naming;
 use crate::moment::{Part, Variable, Wanted, Watch};
-use crate::stacks::Namer;
-use crate::stacks::mixed::{Mixed, mixed_stack};
 use crate::thread_state::{ThreadState, find_deadlocks};
 use crate::thread_table::read_names;
 use crate::{AttachError, Later, Options, Sampler};
@@ -158,6 +158,7 @@ impl Sampler {
                 state,
             });
         }
+        threads.extend(self.strangers(states, &running, tables));
         // An interpreter that runs nothing has a state for the thread that made it.
         let with_frames: FxHashSet<u64> =
             threads.iter().filter(|thread| !thread.frames.is_empty()).map(|thread| thread.thread_id).collect();
@@ -177,30 +178,6 @@ impl Sampler {
         let state = ThreadState::of(runs, part.holds_gil, call, roster.gil_of(part.member), wait);
         let exception = about.and_then(|about| about.exception.as_ref()).map(|shown| shown.repr.clone());
         ThreadState { exception, ..state }
-    }
-
-    /// A part's frames with the native ones between them, innermost first; `None` when they are not wanted, or do not
-    /// fit together.
-    fn mixed_frames(&mut self, part: &Part, tables: &mut Tables) -> Option<Vec<FrameSnapshot>> {
-        let Watch { codes, memory, python, moment, native, roster, target, .. } = &mut self.watch;
-        let tid = roster.members[part.member].tid?;
-        let stack = moment.natives.iter().find(|stack| stack.tid == tid);
-        // A thread that is in several interpreters has one native stack.
-        let alone = moment.parts.iter().filter(|other| roster.members[other.member].tid == Some(tid)).count() == 1;
-        let naming = self.options.naming();
-        let (memory, layout) = (&*memory, &python.layout);
-        let mut namer = Namer { codes, files: &mut self.files, memory, layout, tables, naming };
-        let frames = moment.frames[part.first..part.end].iter().rev();
-        let native = native.as_mut().filter(|_| alone)?;
-        let Mixed::Stack { stack: Some(stack), .. } =
-            mixed_stack((native, Some(target)), moment, stack, None, frames, &mut namer)
-        else {
-            return None;
-        };
-        let mut ids = Vec::new();
-        tables.unfold(stack, &mut ids);
-        let full = self.options.full_filenames;
-        Some(ids.into_iter().rev().filter_map(|id| frame_of(tables, id, full)).collect())
     }
 
     /// A part's frames, innermost first, and whether all have their names.

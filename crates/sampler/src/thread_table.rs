@@ -6,6 +6,7 @@ use py_spy_address_space::{Addr, Memory, Pages};
 use py_spy_profile::{Frame, StackId, Tables, Thread, ThreadId};
 use py_spy_python::layout::Layout;
 use py_spy_python::thread_names;
+use py_spy_target::Target;
 use rustc_hash::FxHashMap;
 
 use crate::roster::{Member, Roster};
@@ -47,6 +48,17 @@ impl ThreadTable {
             let id = tables.thread(Thread { pid, tid, name: None });
             let label = labels.then(|| label(tables, id));
             Seen { id, path: Path::default(), label, named: false, looks: 0 }
+        })
+    }
+
+    /// The same of a thread that is in no interpreter's list. What it calls itself is its name.
+    pub(crate) fn stranger(&mut self, tid: u32, target: &Target, labels: bool, tables: &mut Tables) -> &mut Seen {
+        self.seen.entry(tid.into()).or_insert_with(|| {
+            let id = tables.thread(Thread { pid: target.pid, tid: tid.into(), name: None });
+            if let Some(name) = target.thread_name(tid) {
+                tables.name_thread(id, &name);
+            }
+            Seen { id, path: Path::default(), label: labels.then(|| label(tables, id)), named: false, looks: 0 }
         })
     }
 

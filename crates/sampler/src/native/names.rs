@@ -20,6 +20,9 @@ const PYTHONS_OWN: &str = "py::";
 /// What the path of the greenlet library has in it.
 const GREENLET: &str = "greenlet";
 
+/// How the names of the files begin that have the C library in them.
+const C_LIBRARIES: [&str; 5] = ["libc.so", "libc-", "libpthread", "ld-musl", "libc.musl"];
+
 /// A loop that jumps to a function for each instruction is shorter than this, bytes: some 1,200, and in builds for debugging
 /// 4,000. One that has them all inside has 30,000 and more.
 const MAX_SPLIT_LOOP: u64 = 16 << 10;
@@ -36,6 +39,8 @@ pub(crate) struct Known {
     pub(crate) is_plumbing: bool,
     /// The first function of a program or thread.
     pub(crate) is_first: bool,
+    /// The C library's, without a name: at the end of a stack it is how a thread begins.
+    pub(crate) may_be_start: bool,
     /// The function and those that were put into it there, the innermost last.
     pub(crate) frames: Box<[Named]>,
 }
@@ -70,7 +75,7 @@ impl Known {
         let (name, file) = (tables.string(&text), tables.string(MADE));
         let id = tables.frame(Frame::Python { name, file, short_file: file, line: 0 });
         let frames = [Named { id, cython: None }].into();
-        Known { kind, is_plumbing: text.starts_with(PYTHONS_OWN), is_first: false, frames }
+        Known { kind, is_plumbing: text.starts_with(PYTHONS_OWN), is_first: false, may_be_start: false, frames }
     }
 }
 
@@ -84,7 +89,9 @@ impl Names {
         let Some(functions) = found else {
             let unknown = Function { name: format!("{address:#x}"), size: None, place: None, inlined: false };
             let frames = [Named { id: frame(&unknown.name, None, &path, tables), cython: None }].into();
-            return Known { kind: Kind::Nameless, is_plumbing: false, is_first: false, frames };
+            let file = path.rsplit('/').next().unwrap_or(&path);
+            let may_be_start = C_LIBRARIES.iter().any(|start| file.starts_with(start));
+            return Known { kind: Kind::Nameless, is_plumbing: false, is_first: false, may_be_start, frames };
         };
         let mut frames: Vec<Named> = Vec::new();
         for function in &functions {
@@ -97,6 +104,7 @@ impl Names {
             kind: kind(first, &path),
             is_plumbing: functions.iter().all(|function| is_plumbing(&function.name)),
             is_first: is_first(&first.name),
+            may_be_start: false,
             frames: frames.into(),
         }
     }

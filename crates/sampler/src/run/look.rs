@@ -8,7 +8,7 @@ use py_spy_profile::{Frame, Nanos, Sample, Sink, StackId, Tables, ThreadId};
 use super::add;
 use crate::clock::Slot;
 use crate::file_names::FileNames;
-use crate::moment::{Moment, Part, Ticked, Wanted, Watch};
+use crate::moment::{Moment, NativeStack, Part, Ticked, Wanted, Watch};
 use crate::roster::Member;
 use crate::stacks::Namer;
 use crate::stacks::mixed::{Mixed, mixed_stack};
@@ -267,6 +267,25 @@ impl<'a> Look<'a> {
             }
             let written = Written { at, weight, thread, root, moving };
             if let Some(end) = written.give(stack, self.control, namer.tables, out.sink) {
+                return Some(end);
+            }
+        }
+        // Of a thread in an interpreter's list that is what it is without a frame of Python.
+        let of_nobody = |stack: &&NativeStack| !self.members.iter().any(|member| member.tid == Some(stack.tid));
+        for of_thread in moment.natives.iter().filter(of_nobody) {
+            let Some(native) = native.as_mut().filter(|native| native.all) else { break };
+            let active = self.running.contains(&of_thread.tid);
+            add(&self.control.active, usize::from(active));
+            let seen = self.threads.stranger(of_thread.tid, target, labels, namer.tables);
+            let (root, thread) = (seen.label, seen.id);
+            let mixed =
+                mixed_stack((native, Some(target)), moment, Some(of_thread), root, std::iter::empty(), &mut namer);
+            let Mixed::Stack { stack, cut } = mixed else { continue };
+            if cut && stack.is_some() {
+                add(if active { &self.control.unmerged } else { &self.control.cut }, 1);
+            }
+            let written = Written { at, weight, thread, root, moving: false };
+            if let Some(end) = written.give(Ok(stack), self.control, namer.tables, out.sink) {
                 return Some(end);
             }
         }

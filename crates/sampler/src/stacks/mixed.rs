@@ -33,28 +33,38 @@ pub(crate) fn mixed_stack<'f>(
     let Some(stack) = stack else { return Mixed::Unmerged };
     let mut python: Vec<&RawFrame> = python.collect();
     python.reverse();
-    if python.iter().all(|frame| frame.shim) {
-        // A thread that runs no Python.
+    let runs_python = python.iter().any(|frame| !frame.shim);
+    if !runs_python && !native.all {
         return Mixed::Stack { stack: None, cut: false };
     }
     let links: Vec<Link> = python.iter().map(|frame| link(frame)).collect();
     let mut known = |frame: &NativeFrame| {
         let known = native.known(frame.at, target, namer.tables);
-        (known.kind, known.is_first)
+        (known.kind, known.is_first, known.may_be_start)
     };
     let mut frames = Vec::new();
-    let mut first = None;
+    // The first function of the thread, and the first one after those that may be how it began.
+    let (mut first, mut after) = (None, None);
     for (index, frame) in moment.native_frames[stack.first..stack.end].iter().enumerate() {
-        let (kind, is_first) = known(frame);
+        let (kind, is_first, may_be_start) = known(frame);
         frames.push((*frame, kind));
         if is_first {
             first = Some(index);
         }
+        if !may_be_start {
+            after = Some(index);
+        }
     }
     // Some C libraries can not be followed to where they begin a thread.
     let whole = stack.whole || first.is_some();
+    if stack.whole {
+        first = first.or(after);
+    }
     let mut merged = Vec::new();
-    if let Err(why) = merge(&frames, whole, &links, &mut merged) {
+    if !runs_python {
+        merged.extend((0..frames.len()).map(Merged::Native));
+        merged.extend((!whole).then_some(Merged::Cut));
+    } else if let Err(why) = merge(&frames, whole, &links, &mut merged) {
         log::debug!("thread {}: {} loops, {} entries do not fit", stack.tid, why.loops, why.entries);
         return Mixed::Unmerged;
     }

@@ -118,6 +118,12 @@ impl Target {
         self.status_field("TracerPid:")?.parse().ok().filter(|&pid| pid != 0)
     }
 
+    /// What one of its threads calls itself, for the kernel: at most 15 bytes, the program's own name unless it was changed.
+    pub fn thread_name(&self, tid: u32) -> Option<String> {
+        let name = std::fs::read(format!("/proc/{}/task/{tid}/comm", self.pid)).ok()?;
+        Some(String::from_utf8_lossy(&name).trim_end_matches('\n').to_owned())
+    }
+
     /// A field of `/proc/PID/status`.
     pub(super) fn status_field(&self, name: &str) -> Option<String> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;

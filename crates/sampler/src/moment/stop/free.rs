@@ -24,6 +24,11 @@ impl Watch {
         self.native.is_some() || self.roster.gil_of(member).is_none()
     }
 
+    /// True when threads that run no Python are wanted too.
+    fn has_strangers(&self) -> bool {
+        self.native.as_ref().is_some_and(|native| native.all)
+    }
+
     /// The stacks of those threads, one after the other.
     pub(super) fn take_free(&mut self, wanted: Wanted<'_>) -> Result<Look, Unreadable> {
         let mut tids = std::mem::take(&mut self.tids);
@@ -34,6 +39,9 @@ impl Watch {
                 self.window.refill(&self.memory, (0, 0), &mut [])?;
                 self.refresh_roster()?;
                 tids.extend(self.roster.members.iter().filter_map(|member| member.tid));
+                if self.has_strangers() {
+                    tids.extend(self.tasks.ids());
+                }
                 tids.sort_unstable();
                 tids.dedup();
             }
@@ -69,7 +77,8 @@ impl Watch {
     fn take_one(&mut self, tid: u32, runs: bool) -> Result<Look, Unreadable> {
         let (mark, mut careful) = (self.moment.mark(), self.careful > 0);
         for tries in 1..=MAX_FREE_TRIES {
-            if !self.roster.of_thread(tid).iter().any(|&member| self.is_alone(member)) {
+            let is_stranger = self.roster.of_thread(tid).is_empty() && self.has_strangers();
+            if !is_stranger && !self.roster.of_thread(tid).iter().any(|&member| self.is_alone(member)) {
                 return Ok(Look::True);
             }
             self.moment.rewind(mark);
@@ -80,7 +89,11 @@ impl Watch {
                 // It has ended.
                 Err(_) => return Ok(Look::True),
             };
-            let look = self.look_at_one(tid, still, tries == MAX_FREE_TRIES, careful);
+            let look = if is_stranger {
+                self.look_for_member(tid)
+            } else {
+                self.look_at_one(tid, still, tries == MAX_FREE_TRIES, careful)
+            };
             let copied = matches!(look, Ok(Look::True)) && self.copy_native(tid, still);
             if matches!(look, Ok(Look::True)) {
                 self.read_values(mark[0]);
@@ -109,6 +122,13 @@ impl Watch {
         self.moment.rewind(mark);
         self.moment.dropped += 1;
         Ok(Look::True)
+    }
+
+    /// A thread that is in no list stands still: if it has come into one meanwhile it is looked at again.
+    fn look_for_member(&mut self, tid: u32) -> Result<Look, Unreadable> {
+        self.window.refill(&self.memory, (0, 0), &mut [])?;
+        self.refresh_roster()?;
+        Ok(if self.roster.of_thread(tid).is_empty() { Look::True } else { Look::Moved })
     }
 
     /// The stack of one thread that is kept still. With `last` one that ends early is taken for whole.
