@@ -10,6 +10,7 @@ use std::process::Command;
 
 use common::{Running, good, program, python, run, stderr};
 use py_spy_test_programs::{Interpreter, one_of_each_series_that_runs};
+use serde_json::Value;
 
 /// Compiles a source of this folder to a library; `None`, which is said, where there is no such compiler.
 fn library(folder: &Path, compiler: &str, options: &[&str], source: &str) -> Option<PathBuf> {
@@ -222,5 +223,43 @@ fn a_file_that_belongs_to_another_names_nothing() {
     tool("objcopy", &["--remove-section=.note.gnu.build-id", "--remove-section=.comment", kept]);
     for stack in on_the_newest(&library, "interrupted_", &["--nolineno"]) {
         assert!(!stack.iter().any(|frame| frame.starts_with("on_signal")), "{stack:?}");
+    }
+}
+
+/// A dump's stacks of threads that sleep, by the number of the thread.
+fn sleeping(pid: &str, options: &[&str]) -> Vec<(u64, Vec<String>)> {
+    let output = run(&[&["dump", "--native", "--json", "--pid", pid], options].concat());
+    let threads: Value = serde_json::from_str(good("a dump", &output)).expect("JSON");
+    let threads = threads.as_array().expect("a list").iter().filter(|thread| thread["active"] == false);
+    let name = |frame: &Value| frame["name"].as_str().expect("a name").to_owned();
+    let of_one = |thread: &Value| {
+        let frames = thread["frames"].as_array().expect("a list").iter().map(name).collect();
+        (thread["os_thread_id"].as_u64().expect("a number"), frames)
+    };
+    threads.map(of_one).collect()
+}
+
+#[test]
+fn of_sleeping_threads_as_much_is_known_without_stopping_anything() {
+    for interpreter in one_of_each_series_that_runs("asleep") {
+        let name = format!("{interpreter} asleep.py 3");
+        let mut running = Running::start(&name, python(interpreter).arg(program("asleep")).arg("3"));
+        // What it says before are the rules of its stacks.
+        while running.line() != "ready" {}
+        let pid = running.id_text();
+        let (stopping, not) = (sleeping(&pid, &[]), sleeping(&pid, &["--nonblocking"]));
+        // The first thread may not have gone to sleep yet.
+        let others = |stacks: Vec<(u64, Vec<String>)>| {
+            stacks.into_iter().filter(|(id, _)| id.to_string() != pid).collect::<Vec<_>>()
+        };
+        let (stopping, not) = (others(stopping), others(not));
+        assert_eq!(stopping, not, "{name}");
+        assert_eq!(not.len(), 3, "{name}");
+        for (_, stack) in &not {
+            let python = stack.iter().position(|function| function == "sleeper").expect("its function");
+            // What it sleeps in is inside of it.
+            assert!(python > 0, "{name}: {stack:?}");
+        }
+        running.is_unharmed();
     }
 }

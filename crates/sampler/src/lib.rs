@@ -119,7 +119,9 @@ impl Sampler {
         })?;
         let mut further = watches.split_off(1);
         let mut watch = watches.swap_remove(0);
-        further.iter_mut().for_each(|other| watch.leave_strangers(other));
+        for other in &mut further {
+            watch.leave_strangers(other);
+        }
         let info = ProcessInfo::of(&watch, !further.is_empty());
         Ok(Sampler { info, options, watch, further, files, counted: 0 })
     }

@@ -3,6 +3,7 @@
 //! Each way of getting it is one file behind the same contract: `take` fills a [`Moment`] with stacks that all stood so,
 //! or says that it could not. Who walks, names and writes never knows which way it was.
 
+mod asleep;
 mod before;
 mod code_check;
 mod effort;
@@ -217,7 +218,12 @@ impl Watch {
         let before = self.memory.count().calls;
         let taken = match self.mode {
             Mode::Stop => self.take_stopping(wanted),
-            Mode::Kernel | Mode::Nonblocking => self.take_nonblocking(wanted),
+            Mode::Kernel | Mode::Nonblocking => {
+                let sleepers = self.sleepers(wanted);
+                let taken = self.take_nonblocking(wanted);
+                self.follow_sleepers(sleepers);
+                taken
+            }
         };
         if self.wants.is_some() && self.moment.values.is_empty() && self.moment.about.is_empty() {
             // Nothing was stopped.

@@ -9,7 +9,6 @@ use py_spy_python::Unreadable;
 use super::copy::{MAX_GIL_WORDS, gil_words};
 use super::still::Still;
 use super::{Look, Wanted, Watch};
-use crate::moment::NativeStack;
 
 /// Looks at a thread without a GIL that began to run meanwhile, or was just linking a frame.
 const MAX_FREE_TRIES: u32 = 8;
@@ -176,14 +175,5 @@ impl Watch {
             native.copy(&self.memory, tid, registers);
         }
         registers.is_some() && !matches!(still, Still::Asleep(_, before) if self.tasks.slices(tid) != before)
-    }
-
-    /// Follows the stack that was copied.
-    fn follow_native(&mut self, tid: u32) {
-        let Some(native) = &mut self.native else { return };
-        let first = self.moment.native_frames.len();
-        let whole = native.follow(&self.memory, &self.target, tid, &mut self.moment.native_frames);
-        let end = self.moment.native_frames.len();
-        self.moment.natives.push(NativeStack { tid, first, end, whole });
     }
 }
