@@ -88,6 +88,11 @@ impl Unwinder {
         self.tables.has(address)
     }
 
+    /// Where the function begins that has an address, as the unwind tables have it.
+    pub fn function(&mut self, source: &dyn Source, at: Addr) -> Option<Addr> {
+        self.tables.function(source, at)
+    }
+
     /// Appends a stack's frames, innermost first. Returns how the walk ended, and the stack pointer in the last frame.
     pub fn walk(
         &mut self,

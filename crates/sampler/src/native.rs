@@ -177,14 +177,22 @@ impl Native {
     }
 
     /// What is at an address of a frame. With a process that lives, code that it has made is looked up too.
-    pub(crate) fn known(&mut self, at: Addr, target: Option<&Target>, tables: &mut Tables) -> &Known {
+    pub(crate) fn known(
+        &mut self,
+        at: Addr,
+        target: Option<&Target>,
+        memory: &dyn Memory,
+        tables: &mut Tables,
+    ) -> &Known {
         if self.known.len() >= MAX_KNOWN {
             self.known.clear();
         }
         let Native { files, perf_map, unwinder, names, known, .. } = self;
         known.entry(at).or_insert_with(|| {
             if unwinder.knows(at) {
-                return names.of_file(files, at, tables);
+                // The tables are there for all code that was compiled, also where its names are gone.
+                let begin = unwinder.function(&UnwindTables { memory, files }, at);
+                return names.of_file(files, at, begin.unwrap_or(at), tables);
             }
             if let Some(target) = target.filter(|_| perf_map.name(at).is_none()) {
                 perf_map.refresh(target);

@@ -4,11 +4,14 @@
 use std::ops::Range;
 
 use gimli::{
-    BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian, Pointer, UnwindContext, UnwindSection,
+    BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, FrameDescriptionEntry, LittleEndian, Pointer,
+    UnwindContext, UnwindSection,
 };
 use py_spy_address_space::{Addr, Memory, PAGE, read_array};
 
 use super::row::Row;
+
+type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
 /// The bytes of an ELF file's header and those of its program headers that are read: what a loader maps has some ten.
 const MAX_PROGRAM_HEADERS: usize = 64;
@@ -137,8 +140,27 @@ impl Table {
         }
     }
 
+    /// Where the function begins that has an address.
+    pub(super) fn function(&mut self, memory: &dyn Memory, at: Addr) -> Option<Addr> {
+        self.described(memory, at, |entry, _| Some(entry.initial_address()))
+    }
+
     /// How the frame at an address restores its caller.
     pub(super) fn row(&mut self, memory: &dyn Memory, at: Addr, context: &mut UnwindContext<usize>) -> Option<Row> {
+        self.described(memory, at, |entry, (section, bases)| {
+            let is_signal = entry.is_signal_trampoline();
+            let row = entry.unwind_info_for_address(section, bases, context, at).ok()?;
+            Row::new(row, is_signal, section)
+        })
+    }
+
+    /// What is said of an entry that is for an address.
+    fn described<T>(
+        &mut self,
+        memory: &dyn Memory,
+        at: Addr,
+        say: impl FnOnce(&FrameDescriptionEntry<Bytes<'_>>, (&EhFrame<Bytes<'_>>, &BaseAddresses)) -> Option<T>,
+    ) -> Option<T> {
         let entry = self.entry(at)?;
         let fields = self.fetch(memory, entry)?;
         // The entry that is common to many is so far in front of the field that says so.
@@ -151,9 +173,7 @@ impl Table {
         if !entry.contains(at) {
             return None;
         }
-        let is_signal = entry.is_signal_trampoline();
-        let row = entry.unwind_info_for_address(&section, &bases, context, at).ok()?;
-        Row::new(row, is_signal, &section)
+        say(&entry, (&section, &bases))
     }
 
     /// Sees to it that an entry has been read. Returns where its fields begin, behind its length.

@@ -68,6 +68,16 @@ impl Tables {
 
     /// How the frame at an address restores its caller.
     pub(super) fn row(&mut self, source: &dyn Source, at: Addr, context: &mut UnwindContext<usize>) -> Option<Row> {
+        self.table(source, at)?.row(source.memory(), at, context)
+    }
+
+    /// Where the function begins that has an address.
+    pub(super) fn function(&mut self, source: &dyn Source, at: Addr) -> Option<Addr> {
+        self.table(source, at)?.function(source.memory(), at)
+    }
+
+    /// The tables of the file that an address is in, if it has some.
+    fn table(&mut self, source: &dyn Source, at: Addr) -> Option<&mut Table> {
         let index = self.part(at)?;
         let Part { range, module, table } = &mut self.parts[index];
         let memory = source.memory();
@@ -77,7 +87,7 @@ impl Tables {
             *table = found.map_or(State::Missing, |table| State::There(Box::new(table)));
         }
         match table {
-            State::There(table) => table.row(memory, at, context),
+            State::There(table) => Some(table),
             State::Unknown | State::Missing => None,
         }
     }

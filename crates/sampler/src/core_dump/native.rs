@@ -83,7 +83,7 @@ impl NativeStacks {
             frames.extend(ids.into_iter().rev().filter_map(|id| frame_of(&self.tables, id, true)));
             return Some(frames);
         }
-        self.name(&moment, &mut frames);
+        self.name(&moment, memory, &mut frames);
         if frames.is_empty() {
             return None;
         }
@@ -99,7 +99,7 @@ impl NativeStacks {
         let mut moment = Moment::default();
         let Some((_, astray)) = self.follow(memory, thread, &mut moment) else { return Vec::new() };
         let mut frames: Vec<FrameSnapshot> = astray.into_iter().collect();
-        self.name(&moment, &mut frames);
+        self.name(&moment, memory, &mut frames);
         frames
     }
 
@@ -130,9 +130,9 @@ impl NativeStacks {
     }
 
     /// Names the native frames that are inside of the interpreter's innermost call.
-    fn name(&mut self, moment: &Moment, into: &mut Vec<FrameSnapshot>) {
+    fn name(&mut self, moment: &Moment, memory: &Pages<'_>, into: &mut Vec<FrameSnapshot>) {
         for &NativeFrame { at, .. } in &moment.native_frames {
-            let known = self.native.known(at, None, &mut self.tables).clone();
+            let known = self.native.known(at, None, memory, &mut self.tables).clone();
             if matches!(known.kind, Kind::Loop | Kind::SplitLoop) {
                 break;
             }

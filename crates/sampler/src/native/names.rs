@@ -80,15 +80,15 @@ impl Known {
 }
 
 impl Names {
-    /// What is at an address in a file.
-    pub(super) fn of_file(&mut self, files: &mut Files, at: Addr, tables: &mut Tables) -> Known {
+    /// What is at an address in a file, in a function that begins at `begin`: that is its name where it has no other.
+    pub(super) fn of_file(&mut self, files: &mut Files, at: Addr, begin: Addr, tables: &mut Tables) -> Known {
         let place = files.place(at);
         let address = place.address;
         let path = place.path.to_owned();
         let found = place.files.iter().map(|file| self.symbols.at(file, address)).find(|found| !found.is_empty());
         let Some(functions) = found else {
-            let unknown = Function { name: format!("{address:#x}"), size: None, place: None, inlined: false };
-            let frames = [Named { id: frame(&unknown.name, None, &path, tables), cython: None }].into();
+            let name = format!("{:#x}", address.wrapping_sub(at.wrapping_sub(begin)));
+            let frames = [Named { id: frame(&name, None, &path, tables), cython: None }].into();
             let file = path.rsplit('/').next().unwrap_or(&path);
             let may_be_start = C_LIBRARIES.iter().any(|start| file.starts_with(start));
             return Known { kind: Kind::Nameless, is_plumbing: false, is_first: false, may_be_start, frames };

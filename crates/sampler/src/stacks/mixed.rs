@@ -39,7 +39,7 @@ pub(crate) fn mixed_stack<'f>(
     }
     let links: Vec<Link> = python.iter().map(|frame| link(frame)).collect();
     let mut known = |frame: &NativeFrame| {
-        let known = native.known(frame.at, target, namer.tables);
+        let known = native.known(frame.at, target, namer.memory, namer.tables);
         (known.kind, known.is_first, known.may_be_start)
     };
     let mut frames = Vec::new();
@@ -87,7 +87,7 @@ pub(crate) fn mixed_stack<'f>(
             // How a thread gets to its first function is the C library's business, and often has no names.
             Merged::Native(index) if first.is_some_and(|first| index > first) && !namer.naming.full_stack => {}
             Merged::Native(index) => {
-                let known = native.known(frames[index].0.at, target, namer.tables);
+                let known = native.known(frames[index].0.at, target, namer.memory, namer.tables);
                 last = outer;
                 if known.is_plumbing && !namer.naming.full_stack {
                     continue;
