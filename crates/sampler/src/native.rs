@@ -1,5 +1,7 @@
 //! Native stacks of one process: copied while a thread stands still, followed and named afterwards.
 
+mod asking;
+mod known;
 mod loaded;
 mod names;
 mod perf_map;
@@ -11,12 +13,14 @@ use std::time::{Duration, Instant};
 use py_spy_address_space::{Addr, Mapping, Memory, Module, read_u64};
 use py_spy_native::{End, NativeFrame, Registers, Source, Stack, Unwinder};
 use py_spy_profile::Tables;
-use py_spy_target::{Core, Live, Target};
-use rustc_hash::FxHashMap;
+use py_spy_target::{Core, Live, RootFolder, Target};
+use rustc_hash::{FxHashMap, FxHashSet};
 
+use asking::Asking;
+use known::Answer;
+pub(crate) use known::Known;
 use loaded::Files;
-use names::Names;
-pub(crate) use names::{Known, Named};
+use names::Question;
 use perf_map::PerfMap;
 
 /// What a function may use below its stack pointer (System V ABI, 3.2.2).
@@ -45,12 +49,16 @@ pub(crate) struct Native {
     files: Files,
     perf_map: PerfMap,
     unwinder: Unwinder,
-    names: Names,
+    asking: Asking,
     known: FxHashMap<Addr, Known>,
+    /// What was asked and not answered yet.
+    asked: FxHashSet<Addr>,
     /// Where each thread's stack began, when it was last followed to its end.
     tops: FxHashMap<u32, Addr>,
     copy: Copy,
     looked_at: Instant,
+    /// Files may have been loaded since.
+    is_stale: bool,
 }
 
 /// A thread's registers and its stack, at one moment.
@@ -87,22 +95,25 @@ impl Source for UnwindTables<'_> {
 impl Native {
     pub(crate) fn of(target: &Target, all: bool) -> std::io::Result<Native> {
         let mappings = target.mappings()?;
-        Ok(Native { all, ..Native::with(Files::of(target, &mappings), &mappings) })
+        let root = RootFolder::of(target.pid).ok();
+        Ok(Native { all, ..Native::with(Files::of(target, &mappings), &mappings, root) })
     }
 
     /// Of a process that is dead, with these mappings.
     pub(crate) fn of_core(core: &Arc<Core>, mappings: &[Mapping]) -> Native {
-        Native::with(Files::of_core(core, mappings), mappings)
+        Native::with(Files::of_core(core, mappings), mappings, None)
     }
 
-    fn with(files: Files, mappings: &[Mapping]) -> Native {
+    fn with(files: Files, mappings: &[Mapping], root: Option<RootFolder>) -> Native {
         Native {
             all: false,
             files,
             perf_map: PerfMap::default(),
             unwinder: Unwinder::new(mappings),
-            names: Names::default(),
+            asking: Asking::here(root),
             known: FxHashMap::default(),
+            asked: FxHashSet::default(),
+            is_stale: false,
             tops: FxHashMap::default(),
             copy: Copy::default(),
             looked_at: Instant::now(),
@@ -112,6 +123,13 @@ impl Native {
     /// Forgets the names, which are ids in tables that are not used any more.
     pub(crate) fn forget_names(&mut self) {
         self.known.clear();
+        self.asked.clear();
+    }
+
+    /// From here on names are found on a thread of their own.
+    pub(crate) fn ask_elsewhere(&mut self, target: &Target) {
+        self.asking = Asking::later(RootFolder::of(target.pid).ok());
+        self.asked.clear();
     }
 
     /// Copies a thread's stack; it stands still.
@@ -128,7 +146,7 @@ impl Native {
     }
 
     /// Follows the stack that was copied last, and appends its frames, innermost first. True when they are all.
-    pub(crate) fn follow(&mut self, memory: &Live, target: &Target, tid: u32, into: &mut Vec<NativeFrame>) -> bool {
+    pub(crate) fn follow(&mut self, memory: &Live, tid: u32, into: &mut Vec<NativeFrame>) -> bool {
         let first = into.len();
         let source = UnwindTables { memory, files: &self.files };
         let (end, top) = self.unwinder.walk(&source, self.copy.registers, &self.copy, into);
@@ -141,9 +159,7 @@ impl Native {
             }
             End::Cut(at) => {
                 self.tops.remove(&tid);
-                if !self.unwinder.knows(at) {
-                    self.look_again(target);
-                }
+                self.is_stale |= !self.unwinder.knows(at) && self.looked_at.elapsed() >= RELOOK;
                 log::debug!("thread {tid}: a native stack of {} frames is cut at {at:#x}", into.len() - first);
             }
         }
@@ -162,42 +178,83 @@ impl Native {
         self.unwinder.walk(&source, registers, &|at| read_u64(memory, at).ok(), into).0 == End::Root
     }
 
-    /// Files may have been loaded.
-    fn look_again(&mut self, target: &Target) {
-        if self.looked_at.elapsed() < RELOOK {
-            return;
-        }
+    /// True when files may have been loaded since they were looked at: see [`Native::look_again`].
+    pub(crate) fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+
+    /// Looks which files there are. Frames of before are to be named before that: other code may be where theirs was.
+    pub(crate) fn look_again(&mut self, target: &Target) {
         if let Ok(mappings) = target.mappings()
             && self.files.change(target, &mappings)
         {
             self.unwinder = Unwinder::new(&mappings);
-            self.known.clear();
+            self.forget_names();
         }
         self.looked_at = Instant::now();
+        self.is_stale = false;
     }
 
-    /// What is at an address of a frame. With a process that lives, code that it has made is looked up too.
-    pub(crate) fn known(
-        &mut self,
-        at: Addr,
-        target: Option<&Target>,
-        memory: &dyn Memory,
-        tables: &mut Tables,
-    ) -> &Known {
-        if self.known.len() >= MAX_KNOWN {
-            self.known.clear();
+    /// What is at an address of a frame, once [`Native::learn`] has said that it is known.
+    pub(crate) fn known(&self, at: Addr) -> Option<&Known> {
+        self.known.get(&at)
+    }
+
+    /// True when it is known what is at an address; else that has been asked. With a process that lives, code that it has made is
+    /// looked up too.
+    pub(crate) fn learn(&mut self, at: Addr, process: (Option<&Target>, &dyn Memory), tables: &mut Tables) -> bool {
+        if self.known.contains_key(&at) {
+            return true;
         }
-        let Native { files, perf_map, unwinder, names, known, .. } = self;
-        known.entry(at).or_insert_with(|| {
-            if unwinder.knows(at) {
-                // The tables are there for all code that was compiled, also where its names are gone.
-                let begin = unwinder.function(&UnwindTables { memory, files }, at);
-                return names.of_file(files, at, begin.unwrap_or(at), tables);
-            }
+        let (target, memory) = process;
+        let Native { files, perf_map, unwinder, .. } = self;
+        if !unwinder.knows(at) {
             if let Some(target) = target.filter(|_| perf_map.name(at).is_none()) {
                 perf_map.refresh(target);
             }
-            Known::made(perf_map.name(at), at, tables)
-        })
+            self.known.insert(at, Known::made(perf_map.name(at), at, tables));
+            return true;
+        }
+        if self.asked.insert(at) {
+            let begin = unwinder.function(&UnwindTables { memory, files }, at).unwrap_or(at);
+            let place = files.place(at);
+            let begin = place.address.wrapping_sub(at.wrapping_sub(begin));
+            self.asking.ask(at, Question { place, begin });
+            self.hear(tables);
+        }
+        self.known.contains_key(&at)
+    }
+
+    /// Forgets the names when there are too many.
+    pub(crate) fn make_room(&mut self) {
+        if self.known.len() >= MAX_KNOWN {
+            self.forget_names();
+        }
+    }
+
+    /// Takes the answers that are there.
+    pub(crate) fn hear(&mut self, tables: &mut Tables) {
+        while let Some((at, answer)) = self.asking.answer() {
+            self.take(at, &answer, tables);
+        }
+    }
+
+    /// Waits until it is known what is at an address that was asked.
+    pub(crate) fn await_answer(&mut self, at: Addr, tables: &mut Tables) {
+        while !self.known.contains_key(&at) {
+            let Some((answered, answer)) = self.asking.await_answer() else {
+                // Nobody is there any more who could tell.
+                self.known.insert(at, Known::made(None, at, tables));
+                return;
+            };
+            self.take(answered, &answer, tables);
+        }
+    }
+
+    fn take(&mut self, at: Addr, answer: &Answer, tables: &mut Tables) {
+        // The names of before were in other tables.
+        if self.asked.remove(&at) {
+            self.known.insert(at, Known::of(answer, tables));
+        }
     }
 }

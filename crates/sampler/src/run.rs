@@ -2,6 +2,7 @@
 
 mod look;
 mod more;
+mod parked;
 mod ticked;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -59,6 +60,10 @@ impl Sampler {
         };
         control.running.fetch_add(1, Relaxed);
         let end = run.until_end();
+        for look in &mut run.looks {
+            // What is in the way of writing was the end already.
+            look.write_parked(&mut run.out, true);
+        }
         run.looks.iter_mut().for_each(|look| look.watch.kernel = None);
         let found: Vec<Watch> = run.looks.into_iter().filter_map(|look| look.watch.into_new()).collect();
         self.further.extend(found);

@@ -14,7 +14,7 @@ use crate::moment::{Moment, NativeStack};
 use crate::native::Native;
 use crate::snapshot::frame_of;
 use crate::stacks::Namer;
-use crate::stacks::mixed::{Mixed, mixed_stack};
+use crate::stacks::mixed::{Both, Mixed};
 use crate::{FrameSnapshot, Options};
 
 /// Between native and Python frames of which it is not known how they belong together.
@@ -75,9 +75,13 @@ impl NativeStacks {
             tables: &mut self.tables,
             naming: self.naming,
         };
-        let mixed = mixed_stack((&mut self.native, None), &moment, Some(&stack), None, raw.iter().rev(), &mut namer);
         let mut frames: Vec<FrameSnapshot> = astray.into_iter().collect();
-        if let Mixed::Stack { stack: Some(stack), .. } = mixed {
+        let both = Both::of(&moment, &stack, raw.iter().rev(), &mut namer);
+        if let Ok(both) = both
+            && both.is_known(&mut self.native, (None, memory), &mut self.tables, true)
+            && let Mixed::Stack { stack: Some(stack), .. } =
+                both.mix(&self.native, None, self.naming.full_stack, &mut self.tables)
+        {
             let mut ids = Vec::new();
             self.tables.unfold(stack, &mut ids);
             frames.extend(ids.into_iter().rev().filter_map(|id| frame_of(&self.tables, id, true)));
@@ -132,7 +136,10 @@ impl NativeStacks {
     /// Names the native frames that are inside of the interpreter's innermost call.
     fn name(&mut self, moment: &Moment, memory: &Pages<'_>, into: &mut Vec<FrameSnapshot>) {
         for &NativeFrame { at, .. } in &moment.native_frames {
-            let known = self.native.known(at, None, memory, &mut self.tables).clone();
+            if !self.native.learn(at, (None, memory), &mut self.tables) {
+                self.native.await_answer(at, &mut self.tables);
+            }
+            let Some(known) = self.native.known(at) else { continue };
             if matches!(known.kind, Kind::Loop | Kind::SplitLoop) {
                 break;
             }

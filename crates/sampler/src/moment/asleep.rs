@@ -48,7 +48,7 @@ impl Watch {
     pub(super) fn follow_native(&mut self, tid: u32) {
         let Some(native) = &mut self.native else { return };
         let first = self.moment.native_frames.len();
-        let whole = native.follow(&self.memory, &self.target, tid, &mut self.moment.native_frames);
+        let whole = native.follow(&self.memory, tid, &mut self.moment.native_frames);
         let end = self.moment.native_frames.len();
         self.moment.natives.push(super::NativeStack { tid, first, end, whole });
     }

@@ -1,21 +1,18 @@
 //! What native code is called.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use py_spy_address_space::Addr;
 use py_spy_native::{
-    CythonLines, Function, Kind, Symbols, cython_name, is_first, is_greenlet_start, is_loop, is_plumbing, plain,
+    CythonLines, DebugParts, Function, Kind, Symbols, cython_name, is_first, is_greenlet_start, is_loop, is_plumbing,
+    plain,
 };
-use py_spy_profile::{Frame, FrameId, StringId, Tables};
+use py_spy_target::{RootFolder, memory_file};
 use rustc_hash::FxHashMap;
 
-use super::loaded::Files;
-
-/// What stands in place of a file.
-const MADE: &str = "jit";
-
-/// How the names begin that Python gives to the code that it makes for a function (`Python/perf_trampoline.c`).
-const PYTHONS_OWN: &str = "py::";
+use super::known::{Answer, Called};
+use super::loaded::{Opened, Place};
 
 /// What the path of the greenlet library has in it.
 const GREENLET: &str = "greenlet";
@@ -30,119 +27,123 @@ const MAX_SPLIT_LOOP: u64 = 16 << 10;
 /// Lines are known of so many C files that Cython has written.
 const MAX_SOURCES: usize = 256;
 
-/// What is at an address.
-#[derive(Debug, Clone)]
-pub(crate) struct Known {
-    /// What it is for merging.
-    pub(crate) kind: Kind,
-    /// Shown only with the full stack.
-    pub(crate) is_plumbing: bool,
-    /// The first function of a program or thread.
-    pub(crate) is_first: bool,
-    /// The C library's, without a name: at the end of a stack it is how a thread begins.
-    pub(crate) may_be_start: bool,
-    /// The function and those that were put into it there, the innermost last.
-    pub(crate) frames: Box<[Named]>,
-}
+/// No source file is read further.
+const MAX_SOURCE: u64 = 64 << 20;
 
-/// A frame's name.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Named {
-    pub(crate) id: FrameId,
-    /// The name of a function that Cython has made, and which of those of C that it is made of.
-    pub(crate) cython: Option<(StringId, usize)>,
-}
-
-impl Named {
-    /// True when both are one function of Python's, of which this calls the other part.
-    pub(crate) fn continues_in(self, inner: Named) -> bool {
-        self.cython.zip(inner.cython).is_some_and(|(outer, inner)| outer.0 == inner.0 && outer.1 < inner.1)
-    }
+/// A question: what is at an address, in a function that begins at another one.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) place: Place,
+    /// In the file's own counting.
+    pub(super) begin: u64,
 }
 
 /// Names what is in files.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Names {
     symbols: Symbols,
+    /// Where the process's other files are: those with debugging information, and sources.
+    root: Option<RootFolder>,
+    /// Of each file, by its id, the one that has the names or lines that it lacks.
+    debug_files: FxHashMap<u64, Option<File>>,
     cython: FxHashMap<PathBuf, CythonLines>,
 }
 
-impl Known {
-    /// Code in no file. What Python makes for each of its functions (`-X perf`) says nothing that their own frames do not.
-    pub(super) fn made(name: Option<&str>, at: Addr, tables: &mut Tables) -> Known {
-        let text = name.map_or_else(|| format!("{at:#x}"), str::to_owned);
-        let kind = if name.is_some() { Kind::Other } else { Kind::Made };
-        let (name, file) = (tables.string(&text), tables.string(MADE));
-        let id = tables.frame(Frame::Python { name, file, short_file: file, line: 0 });
-        let frames = [Named { id, cython: None }].into();
-        Known { kind, is_plumbing: text.starts_with(PYTHONS_OWN), is_first: false, may_be_start: false, frames }
-    }
-}
-
 impl Names {
-    /// What is at an address in a file, in a function that begins at `begin`: that is its name where it has no other.
-    pub(super) fn of_file(&mut self, files: &mut Files, at: Addr, begin: Addr, tables: &mut Tables) -> Known {
-        let place = files.place(at);
-        let address = place.address;
-        let path = place.path.to_owned();
-        let found = place.files.iter().map(|file| self.symbols.at(file, address)).find(|found| !found.is_empty());
-        let Some(functions) = found else {
-            let name = format!("{:#x}", address.wrapping_sub(at.wrapping_sub(begin)));
-            let frames = [Named { id: frame(&name, None, &path, tables), cython: None }].into();
-            let file = path.rsplit('/').next().unwrap_or(&path);
-            let may_be_start = C_LIBRARIES.iter().any(|start| file.starts_with(start));
-            return Known { kind: Kind::Nameless, is_plumbing: false, is_first: false, may_be_start, frames };
+    pub(super) fn below(root: Option<RootFolder>) -> Names {
+        let (debug_files, cython) = (FxHashMap::default(), FxHashMap::default());
+        Names { symbols: Symbols::default(), root, debug_files, cython }
+    }
+
+    pub(super) fn answer(&mut self, question: &Question) -> Answer {
+        let Question { place: Place { path, file, address }, begin } = question;
+        let functions = file.as_ref().map(|opened| self.functions(opened, path, *address)).unwrap_or_default();
+        let Some(first) = functions.first() else {
+            let file = path.rsplit('/').next().unwrap_or(path);
+            // The unwind tables are there for all code that was compiled, also where its names are gone.
+            let called = Called { name: format!("{begin:#x}"), cython: None, path: path.to_string(), line: 0 };
+            return Answer {
+                kind: Kind::Nameless,
+                is_plumbing: false,
+                is_first: false,
+                may_be_start: C_LIBRARIES.iter().any(|start| file.starts_with(start)),
+                functions: vec![called],
+            };
         };
-        let mut frames: Vec<Named> = Vec::new();
-        for function in &functions {
-            let next = self.named(function, &path, files, tables);
-            frames.pop_if(|last| last.continues_in(next));
-            frames.push(next);
-        }
-        let first = &functions[0];
-        Known {
-            kind: kind(first, &path),
+        Answer {
+            kind: kind(first, path),
             is_plumbing: functions.iter().all(|function| is_plumbing(&function.name)),
             is_first: is_first(&first.name),
             may_be_start: false,
-            frames: frames.into(),
+            functions: functions.iter().map(|function| self.called(function, path)).collect(),
         }
     }
 
-    fn named(&mut self, function: &Function, module: &str, files: &Files, tables: &mut Tables) -> Named {
+    /// The functions at an address of a file.
+    fn functions(&mut self, opened: &Opened, path: &str, address: u64) -> Vec<Function> {
+        let Names { symbols, root, debug_files, .. } = self;
+        let other = debug_files.entry(opened.id).or_insert_with(|| debug_file(root.as_ref(), &opened.file, path));
+        let found = other.as_ref().map(|other| symbols.at(other, address)).unwrap_or_default();
+        if found.is_empty() { symbols.at(&opened.file, address) } else { found }
+    }
+
+    fn called(&mut self, function: &Function, module: &str) -> Called {
         let name = plain(&function.name);
-        let place = function.place.as_ref().map(|(path, line)| (path.as_path(), *line));
+        let place = function.place.as_ref().map(|(path, line)| (path.to_string_lossy().into_owned(), *line));
         let Some((cython, part)) = cython_name(name, stem(module)) else {
-            return Named { id: frame(name, place, module, tables), cython: None };
+            let (path, line) = place.unwrap_or_else(|| (module.to_owned(), 0));
+            return Called { name: name.to_owned(), cython: None, path, line };
         };
-        let lines = place.map(|(path, line)| (self.cython_lines(path, files), line));
-        let made_of = lines.and_then(|(lines, line)| lines.at(line));
-        let place = made_of.map(|(file, line)| (Path::new(file), line)).or(place);
-        Named { id: frame(&cython, place, module, tables), cython: Some((tables.string(&cython), part)) }
+        let made_of = function.place.as_ref().and_then(|(path, line)| {
+            let (file, line) = self.cython_lines(path).at(*line)?;
+            Some((file.to_owned(), line))
+        });
+        let (path, line) = made_of.or(place).unwrap_or_else(|| (module.to_owned(), 0));
+        Called { name: cython, cython: Some(part), path, line }
     }
 
     /// What a C file says of the lines that it was made of; nothing if it is not there.
-    fn cython_lines(&mut self, path: &Path, files: &Files) -> &CythonLines {
+    fn cython_lines(&mut self, path: &Path) -> &CythonLines {
         if self.cython.len() >= MAX_SOURCES && !self.cython.contains_key(path) {
             self.cython.clear();
         }
-        self.cython.entry(path.to_owned()).or_insert_with(|| {
-            let text = files.source(path);
-            text.map(|text| CythonLines::parse(&text)).unwrap_or_default()
+        let Names { root, cython, .. } = self;
+        cython.entry(path.to_owned()).or_insert_with(|| {
+            let mut bytes = Vec::new();
+            let file = root.as_ref().and_then(|root| root.open(path).ok());
+            match file.map(|file| file.take(MAX_SOURCE).read_to_end(&mut bytes)) {
+                Some(Ok(_)) => CythonLines::parse(&String::from_utf8_lossy(&bytes)),
+                _ => CythonLines::default(),
+            }
         })
     }
 }
 
-/// A frame by its name, and its file and line where those are known, or else the file that the code is in.
-fn frame(name: &str, place: Option<(&Path, u32)>, module: &str, tables: &mut Tables) -> FrameId {
-    let name = tables.string(name);
-    let (path, line) = match place {
-        Some((path, line)) => (path.to_string_lossy().into_owned(), line),
-        None => (module.to_owned(), 0),
-    };
-    let short = path.rsplit('/').next().unwrap_or(&path).to_owned();
-    let (file, short_file) = (tables.string(&path), tables.string(&short));
-    tables.frame(Frame::Python { name, file, short_file, line })
+/// The file that has the names or lines that one lacks.
+fn debug_file(root: Option<&RootFolder>, file: &File, path: &str) -> Option<File> {
+    let parts = DebugParts::of(file);
+    if parts.has_symbols && parts.has_lines {
+        return None;
+    }
+    let found = root.and_then(|root| {
+        parts.candidates(Path::new(path)).into_iter().find_map(|candidate| {
+            let other = root.open(&candidate).ok().filter(|other| parts.belongs(other))?;
+            log::info!("{path}: names are in {}", candidate.display());
+            Some(other)
+        })
+    });
+    if found.is_some() || parts.has_symbols {
+        return found;
+    }
+    let mut unpacked = memory_file("names").ok()?;
+    match parts.unpack(&mut unpacked) {
+        Ok(true) => Some(unpacked),
+        Ok(false) => None,
+        Err(why) => {
+            log::info!("{path}: its packed names can not be unpacked: {why}");
+            None
+        }
+    }
 }
 
 /// An extension module's name, without packages, by its file's path.

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use py_spy_profile::{Frame, Nanos, Sample, Sink, StackId, Tables, ThreadId};
 
 use super::add;
+use super::parked::{Parked, Queue, Writer};
 use crate::clock::Slot;
 use crate::file_names::FileNames;
 use crate::moment::{Moment, NativeStack, Part, Ticked, Wanted, Watch};
 use crate::roster::Member;
 use crate::stacks::Namer;
-use crate::stacks::mixed::{Mixed, mixed_stack};
+use crate::stacks::mixed::Both;
 use crate::thread_table::ThreadTable;
 use crate::{Control, End, Mode, Options};
 
@@ -95,10 +96,15 @@ pub(super) struct Look<'a> {
     is_fresh: bool,
     pub(super) members: Vec<Member>,
     order: Vec<usize>,
+    parked: Queue,
 }
 
 impl<'a> Look<'a> {
-    pub(super) fn new(watch: Held<'a>, options: &'a Options, control: &'a Control) -> Look<'a> {
+    pub(super) fn new(mut watch: Held<'a>, options: &'a Options, control: &'a Control) -> Look<'a> {
+        let Watch { native, target, .. } = &mut *watch;
+        if let Some(native) = native {
+            native.ask_elsewhere(target);
+        }
         Look {
             watch,
             options,
@@ -113,6 +119,7 @@ impl<'a> Look<'a> {
             is_fresh: false,
             members: Vec::new(),
             order: Vec::new(),
+            parked: Queue::default(),
         }
     }
 
@@ -254,42 +261,48 @@ impl<'a> Look<'a> {
             let moving = parts.iter().any(|&part| moment.parts[part].moving);
             let seen = self.threads.entry(&member, target.pid, labels, namer.tables);
             let (root, thread) = (seen.label, seen.id);
-            let merged = native.as_mut().map(|native| {
-                let stack = moment.natives.iter().find(|stack| Some(stack.tid) == member.tid);
-                mixed_stack((native, Some(target)), moment, stack, root, frames.clone(), &mut namer)
-            });
-            let (stack, lacks) = match merged {
-                Some(Mixed::Stack { stack, cut }) => (Ok(stack), cut),
-                other => (seen.path.push(root, frames, &mut namer), other.is_some()),
-            };
-            if lacks && matches!(stack, Ok(Some(_))) {
-                add(if active { &self.control.unmerged } else { &self.control.cut }, 1);
-            }
             let written = Written { at, weight, thread, root, moving };
-            if let Some(end) = written.give(stack, self.control, namer.tables, out.sink) {
+            let plain = seen.path.push(root, frames.clone(), &mut namer);
+            if native.is_some() {
+                let stack = moment.natives.iter().find(|stack| Some(stack.tid) == member.tid);
+                let both = stack.filter(|_| plain.is_ok()).map(|stack| Both::of(moment, stack, frames, &mut namer));
+                self.parked.push(Parked { written, both: both.and_then(Result::ok), plain, active });
+            } else if let Some(end) = written.give(plain, self.control, namer.tables, out.sink) {
                 return Some(end);
             }
         }
         // Of a thread in an interpreter's list that is what it is without a frame of Python.
         let of_nobody = |stack: &&NativeStack| !self.members.iter().any(|member| member.tid == Some(stack.tid));
         for of_thread in moment.natives.iter().filter(of_nobody) {
-            let Some(native) = native.as_mut().filter(|native| native.all) else { break };
             let active = self.running.contains(&of_thread.tid);
             add(&self.control.active, usize::from(active));
             let seen = self.threads.stranger(of_thread.tid, target, labels, namer.tables);
-            let (root, thread) = (seen.label, seen.id);
-            let mixed =
-                mixed_stack((native, Some(target)), moment, Some(of_thread), root, std::iter::empty(), &mut namer);
-            let Mixed::Stack { stack, cut } = mixed else { continue };
-            if cut && stack.is_some() {
-                add(if active { &self.control.unmerged } else { &self.control.cut }, 1);
-            }
-            let written = Written { at, weight, thread, root, moving: false };
-            if let Some(end) = written.give(Ok(stack), self.control, namer.tables, out.sink) {
-                return Some(end);
-            }
+            let written = Written { at, weight, thread: seen.id, root: seen.label, moving: false };
+            let both = Both::of(moment, of_thread, std::iter::empty(), &mut namer).ok();
+            self.parked.push(Parked { written, both, plain: Ok(None), active });
         }
-        None
+        self.write_parked(out, false)
+    }
+
+    /// Writes the stacks whose native frames have their names; with `wait` all.
+    pub(super) fn write_parked(&mut self, out: &mut Out<'_>, wait: bool) -> Option<End> {
+        let Watch { memory, target, native, .. } = &mut *self.watch;
+        let native = native.as_mut()?;
+        let is_stale = native.is_stale();
+        let mut writer = Writer {
+            native,
+            target,
+            memory,
+            full_stack: self.options.full_stack,
+            control: self.control,
+            tables: out.tables,
+            sink: out.sink,
+        };
+        let end = self.parked.write(&mut writer, wait || is_stale);
+        if is_stale {
+            writer.native.look_again(target);
+        }
+        end
     }
 }
 

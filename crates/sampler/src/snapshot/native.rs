@@ -7,7 +7,7 @@ use py_spy_profile::Tables;
 use super::frame_of;
 use crate::moment::{NativeStack, Part, Watch};
 use crate::stacks::Namer;
-use crate::stacks::mixed::{Mixed, mixed_stack};
+use crate::stacks::mixed::{Both, Mixed};
 use crate::thread_state::ThreadState;
 use crate::{FrameSnapshot, Sampler, ThreadSnapshot};
 
@@ -57,9 +57,10 @@ impl Sampler {
         let (memory, layout) = (&*memory, &python.layout);
         let mut namer = Namer { codes, files: &mut self.files, memory, layout, tables, naming };
         let frames = moment.frames[frames].iter().rev();
-        let Mixed::Stack { stack: Some(stack), .. } =
-            mixed_stack((native.as_mut()?, Some(target)), moment, stack.as_ref(), None, frames, &mut namer)
-        else {
+        let native = native.as_mut()?;
+        let both = Both::of(moment, &stack?, frames, &mut namer).ok()?;
+        both.is_known(native, (Some(target), memory), namer.tables, true);
+        let Mixed::Stack { stack: Some(stack), .. } = both.mix(native, None, naming.full_stack, namer.tables) else {
             return None;
         };
         let mut ids = Vec::new();

@@ -1,13 +1,14 @@
 //! Stacks of Python and native frames.
 
-use py_spy_native::{Link, Merged, NativeFrame, merge};
-use py_spy_profile::{Frame, StackId};
+use py_spy_address_space::Memory;
+use py_spy_native::{Kind, Link, Merged, NativeFrame, merge};
+use py_spy_profile::{Frame, FrameId, StackId, Tables};
 use py_spy_python::RawFrame;
 use py_spy_target::Target;
 
 use super::Namer;
 use crate::moment::{Moment, NativeStack};
-use crate::native::{Named, Native};
+use crate::native::{Known, Native};
 
 /// What stands in place of the native frames that are not known.
 const CUT: &str = "(cut)";
@@ -17,92 +18,117 @@ const CUT: &str = "(cut)";
 pub(crate) enum Mixed {
     /// The stack; `None` when there is no frame at all. With `cut` some of its native frames are not known.
     Stack { stack: Option<StackId>, cut: bool },
-    /// There is no native stack, or it does not fit: only the Python frames are known.
+    /// They do not fit: only the Python frames are known.
     Unmerged,
 }
 
-/// One thread's frames, those of Python given root first, with the native ones between them.
-pub(crate) fn mixed_stack<'f>(
-    (native, target): (&mut Native, Option<&Target>),
-    moment: &Moment,
-    stack: Option<&NativeStack>,
-    root: Option<StackId>,
-    python: impl Iterator<Item = &'f RawFrame>,
-    namer: &mut Namer<'_>,
-) -> Mixed {
-    let Some(stack) = stack else { return Mixed::Unmerged };
-    let mut python: Vec<&RawFrame> = python.collect();
-    python.reverse();
-    let runs_python = python.iter().any(|frame| !frame.shim);
-    if !runs_python && !native.all {
-        return Mixed::Stack { stack: None, cut: false };
+/// Both stacks of a thread at one moment, innermost first. The Python frames have their names, for what they run may be gone soon;
+/// those of native code may be found later.
+#[derive(Debug)]
+pub(crate) struct Both {
+    tid: u32,
+    /// `None` for one that is hidden.
+    python: Vec<(Link, Option<FrameId>)>,
+    native: Vec<NativeFrame>,
+    whole: bool,
+}
+
+impl Both {
+    /// Of a thread, with its Python frames given root first.
+    ///
+    /// # Errors
+    /// When a Python frame can not be named any more.
+    pub(crate) fn of<'f>(
+        moment: &Moment,
+        stack: &NativeStack,
+        python: impl Iterator<Item = &'f RawFrame>,
+        namer: &mut Namer<'_>,
+    ) -> Result<Both, ()> {
+        let with_names = python.map(|frame| Ok((link(frame), if frame.shim { None } else { namer.frame(frame)? })));
+        let mut python = with_names.collect::<Result<Vec<_>, ()>>()?;
+        python.reverse();
+        let native = moment.native_frames[stack.first..stack.end].to_vec();
+        Ok(Both { tid: stack.tid, python, native, whole: stack.whole })
     }
-    let links: Vec<Link> = python.iter().map(|frame| link(frame)).collect();
-    let mut known = |frame: &NativeFrame| {
-        let known = native.known(frame.at, target, namer.memory, namer.tables);
-        (known.kind, known.is_first, known.may_be_start)
-    };
-    let mut frames = Vec::new();
-    // The first function of the thread, and the first one after those that may be how it began.
-    let (mut first, mut after) = (None, None);
-    for (index, frame) in moment.native_frames[stack.first..stack.end].iter().enumerate() {
-        let (kind, is_first, may_be_start) = known(frame);
-        frames.push((*frame, kind));
-        if is_first {
-            first = Some(index);
+
+    /// True when the names of all native frames are known; else those that are not have been asked for. With `wait` they are waited
+    /// for.
+    pub(crate) fn is_known(
+        &self,
+        native: &mut Native,
+        process: (Option<&Target>, &dyn Memory),
+        tables: &mut Tables,
+        wait: bool,
+    ) -> bool {
+        let mut all = true;
+        for frame in &self.native {
+            all &= native.learn(frame.at, process, tables);
         }
-        if !may_be_start {
-            after = Some(index);
-        }
-    }
-    // Some C libraries can not be followed to where they begin a thread.
-    let whole = stack.whole || first.is_some();
-    if stack.whole {
-        first = first.or(after);
-    }
-    let mut merged = Vec::new();
-    if !runs_python {
-        merged.extend((0..frames.len()).map(Merged::Native));
-        merged.extend((!whole).then_some(Merged::Cut));
-    } else if let Err(why) = merge(&frames, whole, &links, &mut merged) {
-        log::debug!("thread {}: {} loops, {} entries do not fit", stack.tid, why.loops, why.entries);
-        return Mixed::Unmerged;
-    }
-    let mut top = root;
-    // The last frame, if it is native, and the stack below it.
-    let mut last: Option<(Named, Option<StackId>)> = None;
-    for frame in merged.into_iter().rev() {
-        let outer = last.take();
-        match frame {
-            Merged::Python(index) => match namer.frame(python[index]) {
-                Ok(Some(frame)) => top = Some(namer.tables.stack(top, frame)),
-                Ok(None) => {}
-                Err(()) => return Mixed::Unmerged,
-            },
-            Merged::Cut => {
-                let text = namer.tables.string(CUT);
-                let frame = namer.tables.frame(Frame::Note(text));
-                top = Some(namer.tables.stack(top, frame));
+        if wait && !all {
+            for frame in &self.native {
+                native.learn(frame.at, process, tables);
+                native.await_answer(frame.at, tables);
             }
-            // How a thread gets to its first function is the C library's business, and often has no names.
-            Merged::Native(index) if first.is_some_and(|first| index > first) && !namer.naming.full_stack => {}
-            Merged::Native(index) => {
-                let known = native.known(frames[index].0.at, target, namer.memory, namer.tables);
-                last = outer;
-                if known.is_plumbing && !namer.naming.full_stack {
-                    continue;
+        }
+        all || wait
+    }
+
+    /// The two in one, on top of `root`, when all names are known.
+    pub(crate) fn mix(&self, native: &Native, root: Option<StackId>, full: bool, tables: &mut Tables) -> Mixed {
+        let runs_python = self.python.iter().any(|(link, _)| matches!(link, Link::Function(_)));
+        if !runs_python && !native.all {
+            return Mixed::Stack { stack: None, cut: false };
+        }
+        let known: Vec<Option<&Known>> = self.native.iter().map(|frame| native.known(frame.at)).collect();
+        let kind = |known: Option<&Known>| known.map_or(Kind::Nameless, |known| known.kind);
+        let frames: Vec<_> = self.native.iter().zip(&known).map(|(frame, known)| (*frame, kind(*known))).collect();
+        let first = known.iter().rposition(|known| known.is_some_and(|known| known.is_first));
+        // Some C libraries can not be followed to where they begin a thread.
+        let whole = self.whole || first.is_some();
+        // How a thread gets to its first function is the C library's business, and often has no names.
+        let first = first.or_else(|| {
+            let after = known.iter().rposition(|known| known.is_none_or(|known| !known.may_be_start));
+            after.filter(|_| self.whole)
+        });
+        let links: Vec<Link> = self.python.iter().map(|(link, _)| *link).collect();
+        let mut merged = Vec::new();
+        if !runs_python {
+            merged.extend((0..frames.len()).map(Merged::Native));
+            merged.extend((!whole).then_some(Merged::Cut));
+        } else if let Err(why) = merge(&frames, whole, &links, &mut merged) {
+            log::debug!("thread {}: {} loops, {} entries do not fit", self.tid, why.loops, why.entries);
+            return Mixed::Unmerged;
+        }
+        let mut top = root;
+        // The last frame, if it is native, and the stack below it.
+        let mut last = None;
+        for frame in merged.into_iter().rev() {
+            let outer = last.take();
+            match frame {
+                Merged::Python(index) => {
+                    top = self.python[index].1.map_or(top, |frame| Some(tables.stack(top, frame)));
                 }
-                for &named in &known.frames {
-                    if let Some((_, below)) = last.filter(|(outer, _)| outer.continues_in(named)) {
-                        top = below;
+                Merged::Cut => {
+                    let text = tables.string(CUT);
+                    let frame = tables.frame(Frame::Note(text));
+                    top = Some(tables.stack(top, frame));
+                }
+                Merged::Native(index) if first.is_some_and(|first| index > first) && !full => {}
+                Merged::Native(index) => {
+                    last = outer;
+                    let Some(known) = known[index].filter(|known| full || !known.is_plumbing) else { continue };
+                    for &named in &known.frames {
+                        if let Some((_, below)) = last.filter(|(outer, _): &(_, _)| named.continues(*outer)) {
+                            top = below;
+                        }
+                        last = Some((named, top));
+                        top = Some(tables.stack(top, named.id));
                     }
-                    last = Some((named, top));
-                    top = Some(namer.tables.stack(top, named.id));
                 }
             }
         }
+        Mixed::Stack { stack: (top != root).then_some(top).flatten(), cut: !whole }
     }
-    Mixed::Stack { stack: (top != root).then_some(top).flatten(), cut: !whole }
 }
 
 /// What a Python frame is for merging.
