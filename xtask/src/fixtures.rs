@@ -6,8 +6,6 @@
 
 #[path = "../../crates/python/tests/recorded/look.rs"]
 mod look;
-#[path = "../../crates/python/tests/recorded/padded.rs"]
-mod padded;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -16,10 +14,12 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use look::{Met, Start, look};
-use padded::Padded;
-use py_spy_address_space::{Addr, Image, PAGE, Recorder, Recording, modules};
+use py_spy_address_space::{Addr, Image, Recorder, modules};
 use py_spy_target::{Executable, Live, MappedFile, Target};
 use py_spy_test_programs::{Interpreter, all_interpreters};
+
+use crate::padded::Padded;
+use crate::reduce::reduce;
 
 /// Runs the program as if it were elsewhere.
 const RUN: &str = "import sys
@@ -27,9 +27,6 @@ exec(compile(open(sys.argv[1], 'rb').read(), '/srv/app/still.py', 'exec'))";
 
 /// What is where CPython begins.
 const SYMBOLS: [&str; 4] = ["_PyRuntime", "Py_Version", "interp_head", "_PyThreadState_Current"];
-
-/// Bytes that are kept or not as a whole.
-const GRAIN: usize = 8;
 
 /// Writes a fixture for each interpreter.
 pub(crate) fn write() -> Result<()> {
@@ -76,7 +73,8 @@ fn fixture(interpreter: &Interpreter) -> Result<()> {
     let recorder = Recorder::new(memory);
     let seen = look(&recorder, &start, &mut Met::default()).map_err(anyhow::Error::msg)?;
     ensure!(seen == truth, "it says of itself:\n{truth}\nand we see:\n{seen}");
-    let recording = reduce(&recorder.recording(), &start, &truth)?;
+    let same = |padded: &Padded| look(padded, &start, &mut Met::default()).is_ok_and(|seen| seen == truth);
+    let recording = reduce(Padded::new(&recorder.recording()), same)?;
 
     let suffix = if interpreter.free_threaded { "t" } else { "" };
     let (major, minor) = interpreter.series();
@@ -115,51 +113,6 @@ fn open(pid: u32) -> Result<(Start, Live)> {
         }
     }
     bail!("no mapped file has _PyRuntime or interp_head")
-}
-
-/// Leaves out all bytes whose being zero makes no difference.
-fn reduce(recording: &Recording, start: &Start, truth: &str) -> Result<Recording> {
-    let mut padded = Padded::new(recording);
-    let same = |padded: &Padded| look(padded, start, &mut Met::default()).is_ok_and(|seen| seen == truth);
-    ensure!(same(&padded), "the recording does not give what it was made from");
-    let pages: Vec<Addr> = padded.pages.keys().copied().collect();
-    for page in pages {
-        // Halves that do not matter are cleared, others are halved again.
-        let mut parts = vec![(0, PAGE)];
-        while let Some((first, len)) = parts.pop() {
-            let old = padded.page(page)[first..first + len].to_vec();
-            if old.iter().all(|&byte| byte == 0) {
-                continue;
-            }
-            padded.page(page)[first..first + len].fill(0);
-            if same(&padded) {
-                continue;
-            }
-            padded.page(page)[first..first + len].copy_from_slice(&old);
-            if len > GRAIN {
-                parts.extend([(first, len / 2), (first + len / 2, len / 2)]);
-            }
-        }
-    }
-    let mut reduced = Recording::default();
-    for (&at, page) in &padded.clone().pages {
-        if page.iter().all(|&byte| byte == 0) {
-            padded.pages.remove(&at);
-            if same(&padded) {
-                continue;
-            }
-            // That it is there is what matters.
-            padded.page(at);
-            reduced.put(at, &page[..GRAIN]);
-        }
-        for (grain, at) in page.chunks(GRAIN).zip((at..).step_by(GRAIN)) {
-            if grain.iter().any(|&byte| byte != 0) {
-                reduced.put(at, grain);
-            }
-        }
-    }
-    ensure!(same(&Padded::new(&reduced)), "the reduced recording does not give what it was made from");
-    Ok(reduced)
 }
 
 /// Tells the one who ran this.

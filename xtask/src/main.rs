@@ -3,12 +3,16 @@
 mod compare;
 mod fixtures;
 mod layouts;
+#[path = "../../crates/python/tests/recorded/padded.rs"]
+mod padded;
 mod programs;
+mod reduce;
+mod stacks;
 mod support;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask layouts [--check] | fixtures | support";
+const USAGE: &str = "usage: cargo xtask layouts [--check] | fixtures | stacks | support";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -17,6 +21,7 @@ fn main() -> Result<()> {
         ["layouts"] => layouts::write(),
         ["layouts", "--check"] => layouts::check(),
         ["fixtures"] => fixtures::write(),
+        ["stacks"] => stacks::write(),
         ["support"] => support::write(),
         ["compare", ref rest @ ..] => compare::run(rest),
         ["programs", ref names @ ..] => programs::run(names),

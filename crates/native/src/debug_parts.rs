@@ -125,3 +125,52 @@ fn checksum(file: &File) -> io::Result<u32> {
 pub(crate) fn own_path(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file)).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_other_files_may_be() {
+        let parts = DebugParts {
+            build_id: vec![0xab, 0x01, 0xff],
+            link: Some(("libx.so.1.debug".into(), 7)),
+            ..DebugParts::default()
+        };
+        let paths = parts.candidates(Path::new("/usr/lib/libx.so.1"));
+        let expected = [
+            "/usr/lib/debug/.build-id/ab/01ff.debug",
+            "/usr/lib/libx.so.1.debug",
+            "/usr/lib/.debug/libx.so.1.debug",
+            "/usr/lib/debug/usr/lib/libx.so.1.debug",
+        ];
+        assert_eq!(paths, expected.map(PathBuf::from));
+        assert_eq!(DebugParts::default().candidates(Path::new("/")), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn a_file_belongs_to_itself_and_no_other() {
+        let own = File::open("/proc/self/exe").expect("own executable");
+        let parts = DebugParts::of(&own);
+        assert!(parts.has_symbols && parts.has_lines && !parts.build_id.is_empty());
+        assert!(parts.belongs(&own));
+        let other = DebugParts { build_id: vec![1, 2, 3], ..parts };
+        assert!(!other.belongs(&own));
+        // Without build ids the checksum decides.
+        let sum = checksum(&own).expect("it can be read");
+        let linked = |sum| DebugParts { link: Some(("x".into(), sum)), ..DebugParts::default() };
+        assert!(linked(sum).belongs(&own) && !linked(sum ^ 1).belongs(&own));
+        assert!(!DebugParts::default().belongs(&own));
+        assert_eq!(DebugParts::of(&File::open("/proc/self/maps").expect("own map")), DebugParts::default());
+    }
+
+    #[test]
+    fn what_can_not_be_unpacked_is_an_error() {
+        let mut out = Vec::new();
+        assert!(!DebugParts::default().unpack(&mut out).expect("nothing to do"));
+        for packed in [&b"nonsense"[..], b"\xfd7zXZ\0", b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46\x02\0\x21\x01"] {
+            assert!(DebugParts { packed: packed.to_vec(), ..DebugParts::default() }.unpack(&mut out).is_err());
+        }
+        assert!(out.is_empty());
+    }
+}

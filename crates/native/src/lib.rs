@@ -17,6 +17,6 @@ pub use cython::{CythonLines, cython_name};
 pub use debug_parts::DebugParts;
 pub use function::{is_first, is_greenlet_start, is_loop, is_plumbing, plain};
 pub use merge::{Kind, Link, Merged, Mismatch, merge};
-pub use registers::Registers;
+pub use registers::{Machine, Registers};
 pub use symbols::{Function, Symbols};
 pub use unwind::{End, MAX_FRAMES, NativeFrame, Source, Stack, Unwinder};

@@ -9,11 +9,10 @@ mod tables;
 use std::ops::Range;
 
 use gimli::UnwindContext;
-use py_spy_address_space::{Addr, Mapping, Memory, Module};
+use py_spy_address_space::{Addr, Mapping, Memory, Module, read_array};
 use rustc_hash::FxHashMap;
 
-use crate::Registers;
-use crate::registers::{RBP, RIP, RSP};
+use crate::{Machine, Registers};
 use row::Row;
 use tables::Tables;
 
@@ -113,18 +112,19 @@ impl Unwinder {
             let caller = match row {
                 Some(row) if row.is_root() => return (End::Root, top),
                 Some(row) => row.step(&registers, stack),
-                None => ahead::caller(source.memory(), &registers, stack, &mut |at| tables.row(source, at, context))
-                    .or_else(|| by_frame_pointer(source.memory(), &registers, stack)),
+                None => without_table(source, tables, context, &registers, stack),
             };
             // Each caller's frame lies above; where the stack changes (a signal on a stack of its own, a coroutine) that
-            // may be anywhere, but never where we were.
-            let Some(caller) = caller.filter(|caller| caller.stack() != registers.stack()) else {
+            // may be anywhere, but never where we were: but for a function that has no frame, where a call is in a register.
+            let is_leaf = is_exact && registers.machine() == Machine::Aarch64;
+            let is_elsewhere = |caller: &Registers| caller.stack() != registers.stack() || is_leaf;
+            let Some(caller) = caller.filter(is_elsewhere) else {
                 return (End::Cut(at), top);
             };
             // Under the frame of a signal is one that was interrupted anywhere, not at a call.
             is_exact = row.is_some_and(Row::is_signal);
-            let rises = caller.stack() > registers.stack();
-            if !rises && !is_exact && !row.is_some_and(Row::switches_stacks) {
+            let rises = caller.stack() > registers.stack() || is_leaf && caller.stack() == registers.stack();
+            if !rises && !is_exact && !row.is_some_and(|row| row.switches_stacks(registers.machine())) {
                 return (End::Cut(at), top);
             }
             registers = caller;
@@ -147,17 +147,45 @@ fn row<'r>(
     rows.entry(at).or_insert_with(|| tables.row(source, at, context)).as_ref()
 }
 
+/// The caller in code of which no table says how to find it.
+fn without_table(
+    source: &dyn Source,
+    tables: &mut Tables,
+    context: &mut UnwindContext<usize>,
+    registers: &Registers,
+    stack: &dyn Stack,
+) -> Option<Registers> {
+    let memory = source.memory();
+    let followed = match registers.machine() {
+        Machine::X86_64 => ahead::caller(memory, registers, stack, &mut |at| tables.row(source, at, context)),
+        Machine::Aarch64 => None,
+    };
+    followed.or_else(|| by_frame_pointer(memory, registers, stack))
+}
+
 /// The caller by the chain of frame pointers, as code keeps it that has no tables (PEP 831's builds, most JITs).
 fn by_frame_pointer(memory: &dyn Memory, registers: &Registers, stack: &dyn Stack) -> Option<Registers> {
-    let frame = registers.get(RBP)?;
+    let frame = registers.frame()?;
     if frame < registers.stack()? || frame % 8 != 0 {
         return None;
     }
     let mut caller = *registers;
-    caller.set(RBP, Some(stack.word(frame)?));
-    let back = stack.word(frame.checked_add(8)?)?;
-    caller.set(RIP, Some(back));
-    caller.set(RSP, Some(frame.checked_add(16)?));
+    caller.set_frame(Some(stack.word(frame)?));
+    caller.set_instruction(Some(stack.word(frame.checked_add(8)?)?));
+    caller.set_stack(Some(frame.checked_add(16)?));
+    let back = caller.instruction()?;
     // The register may have any other use: a return address is behind a call.
-    ahead::is_behind_call(memory, back).then_some(caller)
+    let is_behind_call = match registers.machine() {
+        Machine::X86_64 => ahead::is_behind_call(memory, back),
+        Machine::Aarch64 => is_behind_branch(memory, back),
+    };
+    is_behind_call.then_some(caller)
+}
+
+/// The same for `AArch64`: `bl` and `blr`, also with a signed address (Arm Architecture Reference Manual, C6.2).
+fn is_behind_branch(memory: &dyn Memory, address: Addr) -> bool {
+    let instruction = address.checked_sub(4).and_then(|at| read_array::<4>(memory, at).ok());
+    instruction.map(u32::from_le_bytes).is_some_and(|code| {
+        code & 0xfc00_0000 == 0x9400_0000 || code & 0xffff_fc1f == 0xd63f_0000 || code & 0xfeff_f800 == 0xd63f_0800
+    })
 }

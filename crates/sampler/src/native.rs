@@ -133,11 +133,11 @@ impl Native {
     }
 
     /// Copies a thread's stack; it stands still.
-    pub(crate) fn copy(&mut self, memory: &Live, tid: u32, registers: Registers) {
+    pub(crate) fn copy(&mut self, memory: &Live, tid: u32, registers: &Registers) {
         let from = registers.stack().unwrap_or_default().saturating_sub(RED_ZONE);
         let known = self.tops.get(&tid).and_then(|top| top.checked_sub(from));
         let length = known.map_or(MAX_STACK, |length| (length + MARGIN).min(MAX_STACK as u64) as usize);
-        self.copy.registers = registers;
+        self.copy.registers = *registers;
         self.copy.from = from;
         self.copy.bytes.resize(length, 0);
         // It stops at the end of the stack, which is the end of what is mapped.
@@ -171,11 +171,11 @@ impl Native {
     pub(crate) fn follow_dead(
         &mut self,
         memory: &dyn Memory,
-        registers: Registers,
+        registers: &Registers,
         into: &mut Vec<NativeFrame>,
     ) -> bool {
         let source = UnwindTables { memory, files: &self.files };
-        self.unwinder.walk(&source, registers, &|at| read_u64(memory, at).ok(), into).0 == End::Root
+        self.unwinder.walk(&source, *registers, &|at| read_u64(memory, at).ok(), into).0 == End::Root
     }
 
     /// True when files may have been loaded since they were looked at: see [`Native::look_again`].

@@ -4,8 +4,9 @@ use gimli::{CfaRule, EhFrame, EndianSlice, LittleEndian, RegisterRule, UnwindExp
 
 use super::Stack;
 use super::expression::evaluate;
-use crate::Registers;
-use crate::registers::{RIP, RSP};
+#[cfg(test)]
+use crate::registers::RIP;
+use crate::{Machine, Registers};
 
 type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
@@ -14,6 +15,8 @@ type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 pub(super) struct Row {
     frame: Frame,
     saved: Box<[(u16, Saved)]>,
+    /// The register that has the return address in the caller.
+    back: u16,
     is_signal: bool,
 }
 
@@ -39,7 +42,12 @@ pub(super) enum Saved {
 }
 
 impl Row {
-    pub(super) fn new(row: &UnwindTableRow<usize>, is_signal: bool, section: &EhFrame<Bytes<'_>>) -> Option<Row> {
+    pub(super) fn new(
+        row: &UnwindTableRow<usize>,
+        back: u16,
+        is_signal: bool,
+        section: &EhFrame<Bytes<'_>>,
+    ) -> Option<Row> {
         let code = |expression: &UnwindExpression<usize>| -> Option<Box<[u8]>> {
             Some(expression.get(section).ok()?.0.slice().into())
         };
@@ -62,18 +70,18 @@ impl Row {
             };
             saved.push((register.0, rule));
         }
-        Some(Row { frame, saved: saved.into(), is_signal })
+        Some(Row { frame, saved: saved.into(), back, is_signal })
     }
 
     /// Made by a test.
     #[cfg(test)]
     pub(super) fn made(frame: Frame, saved: Box<[(u16, Saved)]>) -> Row {
-        Row { frame, saved, is_signal: false }
+        Row { frame, saved, back: RIP, is_signal: false }
     }
 
     /// It has no caller: the tables say that its return address is nowhere (`_start`, `clone`).
     pub(super) fn is_root(&self) -> bool {
-        self.saved.contains(&(RIP, Saved::Gone))
+        self.saved.contains(&(self.back, Saved::Gone))
     }
 
     /// The kernel made it to call a signal's handler.
@@ -82,8 +90,9 @@ impl Row {
     }
 
     /// It says itself where the stack of its caller is, which may be another one.
-    pub(super) fn switches_stacks(&self) -> bool {
-        matches!(self.frame, Frame::Expression(_)) || self.saved.iter().any(|&(register, _)| register == RSP)
+    pub(super) fn switches_stacks(&self, machine: Machine) -> bool {
+        let stack = machine.stack();
+        matches!(self.frame, Frame::Expression(_)) || self.saved.iter().any(|&(register, _)| register == stack)
     }
 
     /// The registers as they were in the caller, right after the call.
@@ -93,9 +102,9 @@ impl Row {
             Frame::Expression(code) => evaluate(code, registers, stack, None)?,
         };
         let mut caller = *registers;
-        caller.set(RSP, Some(frame));
-        // Unless a rule says where it is.
-        caller.set(RIP, None);
+        caller.set_stack(Some(frame));
+        // Unless a rule says where it is. What a call leaves in a register may be there still.
+        caller.set_instruction(None);
         for (register, saved) in &self.saved {
             let value = match saved {
                 Saved::At(offset) => stack.word(frame.wrapping_add_signed(*offset)),
@@ -111,6 +120,7 @@ impl Row {
             caller.set(*register, value);
         }
         // Without it there is nothing to go on with. (One that is zero ends the walk.)
-        caller.instruction().map(|_| caller)
+        caller.set_instruction(Some(caller.get(self.back)?));
+        Some(caller)
     }
 }

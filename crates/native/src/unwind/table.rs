@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use gimli::{
     BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, FrameDescriptionEntry, LittleEndian, Pointer,
-    UnwindContext, UnwindSection,
+    UnwindContext, UnwindSection, Vendor,
 };
 use py_spy_address_space::{Addr, Memory, PAGE, read_array};
 
 use super::row::Row;
+use crate::Machine;
 
 type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
@@ -34,6 +35,7 @@ const PT_GNU_EH_FRAME: u32 = 0x6474_e550;
 #[derive(Debug)]
 pub(super) struct Table {
     index: Index,
+    machine: Machine,
     frames_at: Addr,
     frames: Vec<u8>,
     /// Which pages of the frames have been read.
@@ -54,10 +56,7 @@ impl Table {
     /// understood. `end` is where its mappings end.
     pub(super) fn indexed(memory: &dyn Memory, base: Addr, end: Addr) -> Option<Table> {
         let header: [u8; 64] = read_array(memory, base).ok()?;
-        // 64 bits, little-endian.
-        if !header.starts_with(b"\x7fELF\x02\x01") {
-            return None;
-        }
+        let machine = machine(&header)?;
         let half = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
         let count = usize::from(half(56)).min(MAX_PROGRAM_HEADERS);
         if usize::from(half(54)) != PROGRAM_HEADER {
@@ -92,14 +91,15 @@ impl Table {
             kind == PT_LOAD && start <= frames_at && frames_at - start < size
         })?;
         let frames_end = bias.wrapping_add(segment.2).wrapping_add(segment.3);
-        Table::new(Index::Mapped(index_at, index), frames_at, frames_end.checked_sub(frames_at)?)
+        Table::new(machine, Index::Mapped(index_at, index), frames_at, frames_end.checked_sub(frames_at)?)
     }
 
     /// Of a section that has no index: all of it is read to make one. (`ld` makes one only if it is told to, and the
     /// compilers of some systems, musl's for instance, do not tell it.)
-    pub(super) fn without_index(memory: &dyn Memory, frames: Range<Addr>) -> Option<Table> {
+    pub(super) fn without_index(memory: &dyn Memory, base: Addr, frames: Range<Addr>) -> Option<Table> {
+        let machine = machine(&read_array(memory, base).ok()?)?;
         let length = frames.end.checked_sub(frames.start).filter(|&length| length <= MAX_INDEX)?;
-        let mut table = Table::new(Index::Made(Vec::new()), frames.start, length)?;
+        let mut table = Table::new(machine, Index::Made(Vec::new()), frames.start, length)?;
         table.fetch_bytes(memory, 0, table.frames.len())?;
         let section = EhFrame::from(EndianSlice::new(&table.frames, LittleEndian));
         let bases = BaseAddresses::default().set_eh_frame(frames.start);
@@ -118,13 +118,13 @@ impl Table {
         Some(table)
     }
 
-    fn new(index: Index, frames_at: Addr, length: u64) -> Option<Table> {
+    fn new(machine: Machine, index: Index, frames_at: Addr, length: u64) -> Option<Table> {
         if length == 0 || length > MAX_SECTION {
             return None;
         }
         // Zeroed memory that nobody has touched takes no room.
         let (frames, read) = (vec![0; length as usize], vec![false; (length as usize).div_ceil(PAGE)]);
-        Some(Table { index, frames_at, frames, read })
+        Some(Table { index, machine, frames_at, frames, read })
     }
 
     /// Where in the section the entry is that is for an address, if there is one for it.
@@ -149,8 +149,9 @@ impl Table {
     pub(super) fn row(&mut self, memory: &dyn Memory, at: Addr, context: &mut UnwindContext<usize>) -> Option<Row> {
         self.described(memory, at, |entry, (section, bases)| {
             let is_signal = entry.is_signal_trampoline();
+            let back = entry.cie().return_address_register().0;
             let row = entry.unwind_info_for_address(section, bases, context, at).ok()?;
-            Row::new(row, is_signal, section)
+            Row::new(row, back, is_signal, section)
         })
     }
 
@@ -167,7 +168,10 @@ impl Table {
         let back = u32::from_le_bytes(*self.frames.get(fields..)?.first_chunk()?);
         self.fetch(memory, fields.checked_sub(back as usize)?)?;
         let bases = BaseAddresses::default().set_eh_frame(self.frames_at);
-        let section = EhFrame::from(EndianSlice::new(&self.frames, LittleEndian));
+        let mut section = EhFrame::from(EndianSlice::new(&self.frames, LittleEndian));
+        if self.machine == Machine::Aarch64 {
+            section.set_vendor(Vendor::AArch64);
+        }
         let offset = gimli::EhFrameOffset(entry);
         let entry = section.fde_from_offset(&bases, offset, EhFrame::cie_from_offset).ok()?;
         if !entry.contains(at) {
@@ -200,6 +204,12 @@ impl Table {
         }
         Some(())
     }
+}
+
+/// Whose code is in an ELF file with this header; `None` for one that is not of 64 bits and little-endian.
+fn machine(header: &[u8; 64]) -> Option<Machine> {
+    let number = u16::from_le_bytes([header[18], header[19]]);
+    Machine::of_elf(number).filter(|_| header.starts_with(b"\x7fELF\x02\x01"))
 }
 
 /// A 64-bit word of these bytes.

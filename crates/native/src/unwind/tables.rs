@@ -83,7 +83,8 @@ impl Tables {
         let memory = source.memory();
         if matches!(table, State::Unknown) {
             let indexed = Table::indexed(memory, range.start, range.end);
-            let found = indexed.or_else(|| Table::without_index(memory, source.eh_frame(module.as_ref()?)?));
+            let found =
+                indexed.or_else(|| Table::without_index(memory, range.start, source.eh_frame(module.as_ref()?)?));
             *table = found.map_or(State::Missing, |table| State::There(Box::new(table)));
         }
         match table {

@@ -129,7 +129,7 @@ impl NativeStacks {
             let name = format!("{target:#x}, where no code is");
             astray = Some(FrameSnapshot { name, ..FrameSnapshot::default() });
         }
-        let whole = self.native.follow_dead(memory, Registers::all(registers), &mut moment.native_frames);
+        let whole = self.native.follow_dead(memory, &Registers::all(registers), &mut moment.native_frames);
         Some((NativeStack { tid: thread.tid, first: 0, end: moment.native_frames.len(), whole }, astray))
     }
 

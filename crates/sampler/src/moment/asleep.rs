@@ -37,7 +37,7 @@ impl Watch {
                 continue;
             }
             let Some((stack, instruction)) = self.tasks.pointers(tid) else { continue };
-            native.copy(&self.memory, tid, Registers::asleep(instruction, stack));
+            native.copy(&self.memory, tid, &Registers::asleep(instruction, stack));
             if self.tasks.slices(tid) == slices {
                 self.follow_native(tid);
             }

@@ -172,7 +172,7 @@ impl Watch {
             Still::Nobody => None,
         };
         if let Some(registers) = registers {
-            native.copy(&self.memory, tid, registers);
+            native.copy(&self.memory, tid, &registers);
         }
         registers.is_some() && !matches!(still, Still::Asleep(_, before) if self.tasks.slices(tid) != before)
     }
