@@ -7,7 +7,7 @@ use crate::cython::is_cython_plumbing;
 const LOOPS: [&str; 3] = ["_PyEval_EvalFrameDefault", "PyEval_EvalFrameEx", "_TAIL_CALL_"];
 
 /// How a call gets from one place to another, which says nothing about what the program does: beginnings of names.
-const PLUMBING: [&str; 42] = [
+const PLUMBING: [&str; 43] = [
     "PyCFunction_Call",
     "PyEval_EvalCode",
     "PyEval_EvalFrame",
@@ -44,6 +44,7 @@ const PLUMBING: [&str; 42] = [
     "method_call",
     "method_vectorcall",
     "object_vacall",
+    "py_trampoline_",
     "pymain_",
     "pyrun_",
     "run_eval_code_obj",

@@ -64,6 +64,10 @@ pub struct Mismatch {
     pub entries: usize,
 }
 
+/// A call of the loop consists of so many native frames at most: its own, the function of an instruction, that of a piece of compiled
+/// code, and what that one jumps to and leaves a frame for.
+const MAX_PARTS: usize = 8;
+
 /// A call of the loop: which native frame it is, and the Python frames that it runs.
 type Call = (usize, Range<usize>);
 
@@ -87,11 +91,15 @@ pub fn merge(
         loops: native.iter().filter(|(_, kind)| is_loop(*kind)).count(),
         entries: python.iter().filter(|link| matches!(link, Link::Function(true) | Link::Shim(_))).count(),
     })?;
+    // Python makes code for each of its functions that does nothing but call the loop, if it is told to (`-X perf_jit`).
+    let is_way = |index: usize| {
+        native[index].1 == Kind::Made && index.checked_sub(1).is_some_and(|callee| is_call(&calls, callee))
+    };
     let mut next_call = calls.iter().peekable();
     for index in 0..native.len() {
         match next_call.next_if(|call| call.0 == index) {
             Some((_, frames)) => into.extend(functions(python, frames.clone())),
-            None if is_part(native, &calls, index) => {}
+            None if is_part(native, &calls, index) || is_way(index) => {}
             // A loop that belongs to no frame: what is outside is not this Python's stack.
             None if is_loop(native[index].1) && next_call.peek().is_none() && !calls.is_empty() => break,
             None if is_loop(native[index].1) => {}
@@ -116,22 +124,23 @@ fn is_loop(kind: Kind) -> bool {
 
 /// True for what a call of the loop has called to be the loop: the functions of its instructions, and what its JIT has made.
 fn is_part(native: &[(NativeFrame, Kind)], calls: &[Call], index: usize) -> bool {
-    let mut outer = index;
-    loop {
+    for outer in index..native.len().saturating_sub(1).min(index + MAX_PARTS) {
         let split = native.get(outer + 1).is_some_and(|(_, kind)| *kind == Kind::SplitLoop);
         match native[outer].1 {
             Kind::Loop | Kind::SplitLoop | Kind::Made => {}
             Kind::Nameless if split => {}
             Kind::Nameless | Kind::Start | Kind::Other => return false,
         }
-        outer += 1;
-        if outer >= native.len() {
-            return false;
-        }
-        if calls.binary_search_by_key(&outer, |call| call.0).is_ok() {
+        if is_call(calls, outer + 1) {
             return true;
         }
     }
+    false
+}
+
+/// True for a native frame that is a call of the loop.
+fn is_call(calls: &[Call], index: usize) -> bool {
+    calls.binary_search_by_key(&index, |call| call.0).is_ok()
 }
 
 #[cfg(test)]

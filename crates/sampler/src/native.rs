@@ -1,6 +1,7 @@
 //! Native stacks of one process: copied while a thread stands still, followed and named afterwards.
 
 mod asking;
+mod jit_dump;
 mod known;
 mod loaded;
 mod names;
@@ -17,6 +18,7 @@ use py_spy_target::{Core, Live, RootFolder, Target};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use asking::Asking;
+use jit_dump::JitDump;
 use known::Answer;
 pub(crate) use known::Known;
 use loaded::Files;
@@ -48,6 +50,7 @@ pub(crate) struct Native {
     pub(crate) all: bool,
     files: Files,
     perf_map: PerfMap,
+    jit_dump: JitDump,
     unwinder: Unwinder,
     asking: Asking,
     known: FxHashMap<Addr, Known>,
@@ -109,6 +112,7 @@ impl Native {
             all: false,
             files,
             perf_map: PerfMap::default(),
+            jit_dump: JitDump::default(),
             unwinder: Unwinder::new(mappings),
             asking: Asking::here(root),
             known: FxHashMap::default(),
@@ -207,12 +211,13 @@ impl Native {
             return true;
         }
         let (target, memory) = process;
-        let Native { files, perf_map, unwinder, .. } = self;
+        let Native { files, perf_map, jit_dump, unwinder, .. } = self;
         if !unwinder.knows(at) {
-            if let Some(target) = target.filter(|_| perf_map.name(at).is_none()) {
+            if let Some(target) = target.filter(|_| perf_map.name(at).or(jit_dump.name(at)).is_none()) {
                 perf_map.refresh(target);
+                jit_dump.refresh(target);
             }
-            self.known.insert(at, Known::made(perf_map.name(at), at, tables));
+            self.known.insert(at, Known::made(perf_map.name(at).or(jit_dump.name(at)), at, tables));
             return true;
         }
         if self.asked.insert(at) {

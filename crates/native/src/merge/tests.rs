@@ -86,6 +86,10 @@ fn what_a_loop_jumps_to_is_part_of_it() {
         let python = [CALLED, shim(call as u64)];
         assert_eq!(merged(&native, true, &python), Ok(vec![Native(0), Python(0), Native(call + 1)]), "{part:?}");
     }
+    // And what Python has made to call a loop, and nothing else.
+    let native = [C, LOOP, Kind::Made, C, Kind::Made, C];
+    let expected = vec![Native(0), Python(0), Native(3), Native(4), Native(5)];
+    assert_eq!(merged(&native, true, &[CALLED, shim(1)]), Ok(expected));
     // But not whatever a loop calls that has its instructions inside.
     let native = [C, Kind::Nameless, LOOP, C];
     assert_eq!(merged(&native, true, &[CALLED, shim(2)]), Ok(vec![Native(0), Native(1), Python(0), Native(3)]));
