@@ -119,12 +119,15 @@ fn natives(interpreter: &Interpreter, program: &Program, core: &Path, options: &
     let of_core = without_signal(&of_core);
     let mut rest = of_core.iter();
     assert!(frames(&plain).iter().all(|frame| rest.any(|found| found == frame)), "{interpreter}: {of_core:#?}");
-    if frames(&living) == frames(&plain) {
+    let living = frames(&living);
+    if living.contains(&"    (cut)") {
         // Of a thread that sleeps not all registers are known; of a dead one they are.
-        eprintln!("{interpreter}: the living process shows no native frames");
-        return;
+        let mut rest = of_core.iter();
+        let mut known = living.iter().filter(|frame| **frame != "    (cut)");
+        assert!(known.all(|frame| rest.any(|found| found == frame)), "{interpreter}: {of_core:#?} {living:#?}");
+    } else {
+        assert_eq!(of_core, living, "{interpreter}");
     }
-    assert_eq!(of_core, frames(&living), "{interpreter}");
     assert!(of_core.len() > frames(&plain).len(), "{interpreter}: {of_core:#?}");
 }
 
@@ -223,7 +226,7 @@ fn a_thread_without_python_and_a_call_to_nowhere_are_told() {
         let folder = tempfile::tempdir().expect("a folder");
         let Some(core) = of_the_kernel(interpreter, NOWHERE, folder.path()) else { return };
         let text = dump_core(&core, &["--native"]);
-        assert!(text.contains("    State: hit by signal 11\n    0x10, where no code is ()\n"), "{interpreter}: {text}");
+        assert!(text.contains("    State: hit by signal 11\n    0x10, where no code is\n"), "{interpreter}: {text}");
         let lines = frames(&text);
         let at = |what: &str| lines.iter().position(|line| line.contains(what));
         let (calls, call) = (at("    calls (<string>:4)"), at("PyCFuncPtr_call").or(at("ffi_call")));

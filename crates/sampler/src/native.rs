@@ -21,6 +21,7 @@ use asking::Asking;
 use jit_dump::JitDump;
 use known::Answer;
 pub(crate) use known::Known;
+pub(crate) use loaded::Change;
 use loaded::Files;
 use names::Question;
 use perf_map::PerfMap;
@@ -104,7 +105,7 @@ impl Native {
 
     /// Of a process that is dead, with these mappings.
     pub(crate) fn of_core(core: &Arc<Core>, mappings: &[Mapping]) -> Native {
-        Native::with(Files::of_core(core, mappings), mappings, None)
+        Native::with(Files::of_core(core, mappings), mappings, core.root().try_clone().ok())
     }
 
     fn with(files: Files, mappings: &[Mapping], root: Option<RootFolder>) -> Native {
@@ -187,16 +188,25 @@ impl Native {
         self.is_stale
     }
 
-    /// Looks which files there are. Frames of before are to be named before that: other code may be where theirs was.
-    pub(crate) fn look_again(&mut self, target: &Target) {
-        if let Ok(mappings) = target.mappings()
-            && self.files.change(target, &mappings)
-        {
-            self.unwinder = Unwinder::new(&mappings);
-            self.forget_names();
-        }
+    /// Looks which files there are, and what has become of those that were known: see [`Native::take_files`].
+    pub(crate) fn look_again(&mut self, target: &Target) -> (Change, Vec<Mapping>) {
         self.looked_at = Instant::now();
         self.is_stale = false;
+        let Ok(mappings) = target.mappings() else { return (Change::None, Vec::new()) };
+        (self.files.compare(&mappings), mappings)
+    }
+
+    /// Takes what [`Native::look_again`] has seen. If files are gone all frames of before are to be named first: other code may be where
+    /// theirs was.
+    pub(crate) fn take_files(&mut self, change: Change, mappings: &[Mapping]) {
+        if change == Change::None {
+            return;
+        }
+        self.files.load(mappings);
+        self.unwinder = Unwinder::new(mappings);
+        if change == Change::Replaced {
+            self.forget_names();
+        }
     }
 
     /// What is at an address of a frame, once [`Native::learn`] has said that it is known.

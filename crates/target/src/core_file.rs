@@ -18,6 +18,7 @@ use std::path::Path;
 
 use py_spy_address_space::{Addr, Fault, Mapping, Memory};
 
+use crate::linux::RootFolder;
 use files::{Files, LEAST_PROOF};
 use headers::{Headers, Segment};
 pub use notes::CoreThread;
@@ -82,6 +83,11 @@ impl Core {
     /// The file that was mapped under this name, if it is there and is the same.
     pub fn file(&self, path: &str) -> Option<&File> {
         self.files.get(path).ok()
+    }
+
+    /// Where its files are looked for.
+    pub fn root(&self) -> &RootFolder {
+        self.files.root()
     }
 
     /// Paths of mapped files that were asked for, at which other files are now.

@@ -45,6 +45,16 @@ struct Loaded {
     missing: bool,
 }
 
+/// What has become of a process's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    None,
+    /// There are more.
+    Added,
+    /// Some are gone, and others may be where they were.
+    Replaced,
+}
+
 /// A file that was opened.
 #[derive(Debug)]
 pub(super) struct Opened {
@@ -80,19 +90,26 @@ impl Files {
         files
     }
 
-    fn load(&mut self, mappings: &[Mapping]) {
-        let loaded = |module: Module| Loaded { path: module.path.as_str().into(), module, file: None, missing: false };
-        self.loaded = modules(mappings).into_iter().map(loaded).collect();
+    /// What these mappings are to those that are known.
+    pub(super) fn compare(&self, mappings: &[Mapping]) -> Change {
+        let now = modules(mappings);
+        let known = |module: &Module| self.loaded.iter().any(|loaded| loaded.module == *module);
+        match (self.loaded.iter().all(|loaded| now.contains(&loaded.module)), now.iter().all(known)) {
+            (true, true) => Change::None,
+            (true, false) => Change::Added,
+            (false, _) => Change::Replaced,
+        }
     }
 
-    /// Takes other mappings. False when their files are the same.
-    pub(super) fn change(&mut self, target: &Target, mappings: &[Mapping]) -> bool {
-        let same = modules(mappings).iter().eq(self.loaded.iter().map(|loaded| &loaded.module));
-        if !same {
-            self.origin = Origin::Living(target.clone(), Executable::of(target));
-            self.load(mappings);
-        }
-        !same
+    /// Takes these mappings. What was opened of files that are still there stays so.
+    pub(super) fn load(&mut self, mappings: &[Mapping]) {
+        let mut before = std::mem::take(&mut self.loaded);
+        self.loaded.extend(modules(mappings).into_iter().map(|module| {
+            match before.iter().position(|loaded| loaded.module == module) {
+                Some(known) => before.swap_remove(known),
+                None => Loaded { path: module.path.as_str().into(), module, file: None, missing: false },
+            }
+        }));
     }
 
     /// Where an address is.

@@ -42,8 +42,8 @@ pub(super) struct Question {
 #[derive(Debug)]
 pub(super) struct Names {
     symbols: Symbols,
-    /// Where the process's other files are: those with debugging information, and sources.
-    root: Option<RootFolder>,
+    /// Where other files are: the process's own system first, then ours, which may have debugging information too.
+    roots: Vec<RootFolder>,
     /// Of each file, by its id, the one that has the names or lines that it lacks.
     debug_files: FxHashMap<u64, Option<File>>,
     cython: FxHashMap<PathBuf, CythonLines>,
@@ -52,7 +52,8 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn below(root: Option<RootFolder>) -> Names {
         let (debug_files, cython) = (FxHashMap::default(), FxHashMap::default());
-        Names { symbols: Symbols::default(), root, debug_files, cython }
+        let roots = root.into_iter().chain(RootFolder::own().ok()).collect();
+        Names { symbols: Symbols::default(), roots, debug_files, cython }
     }
 
     pub(super) fn answer(&mut self, question: &Question) -> Answer {
@@ -81,8 +82,8 @@ impl Names {
 
     /// The functions at an address of a file.
     fn functions(&mut self, opened: &Opened, path: &str, address: u64) -> Vec<Function> {
-        let Names { symbols, root, debug_files, .. } = self;
-        let other = debug_files.entry(opened.id).or_insert_with(|| debug_file(root.as_ref(), &opened.file, path));
+        let Names { symbols, roots, debug_files, .. } = self;
+        let other = debug_files.entry(opened.id).or_insert_with(|| debug_file(roots, &opened.file, path));
         let found = other.as_ref().map(|other| symbols.at(other, address)).unwrap_or_default();
         if found.is_empty() { symbols.at(&opened.file, address) } else { found }
     }
@@ -107,10 +108,11 @@ impl Names {
         if self.cython.len() >= MAX_SOURCES && !self.cython.contains_key(path) {
             self.cython.clear();
         }
-        let Names { root, cython, .. } = self;
+        let Names { roots, cython, .. } = self;
         cython.entry(path.to_owned()).or_insert_with(|| {
             let mut bytes = Vec::new();
-            let file = root.as_ref().and_then(|root| root.open(path).ok());
+            // Nothing says whether one of another system is the same.
+            let file = roots.first().and_then(|root| root.open(path).ok());
             match file.map(|file| file.take(MAX_SOURCE).read_to_end(&mut bytes)) {
                 Some(Ok(_)) => CythonLines::parse(&String::from_utf8_lossy(&bytes)),
                 _ => CythonLines::default(),
@@ -120,17 +122,17 @@ impl Names {
 }
 
 /// The file that has the names or lines that one lacks.
-fn debug_file(root: Option<&RootFolder>, file: &File, path: &str) -> Option<File> {
+fn debug_file(roots: &[RootFolder], file: &File, path: &str) -> Option<File> {
     let parts = DebugParts::of(file);
     if parts.has_symbols && parts.has_lines {
         return None;
     }
-    let found = root.and_then(|root| {
-        parts.candidates(Path::new(path)).into_iter().find_map(|candidate| {
-            let other = root.open(&candidate).ok().filter(|other| parts.belongs(other))?;
-            log::info!("{path}: names are in {}", candidate.display());
-            Some(other)
-        })
+    let candidates = parts.candidates(Path::new(path));
+    let found = roots.iter().flat_map(|root| candidates.iter().map(move |candidate| (root, candidate)));
+    let found = found.into_iter().find_map(|(root, candidate)| {
+        let other = root.open(candidate).ok().filter(|other| parts.belongs(other))?;
+        log::info!("{path}: names are in {}", candidate.display());
+        Some(other)
     });
     if found.is_some() || parts.has_symbols {
         return found;

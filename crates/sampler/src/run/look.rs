@@ -10,6 +10,7 @@ use super::parked::{Parked, Queue, Writer};
 use crate::clock::Slot;
 use crate::file_names::FileNames;
 use crate::moment::{Moment, NativeStack, Part, Ticked, Wanted, Watch};
+use crate::native::Change;
 use crate::roster::Member;
 use crate::stacks::Namer;
 use crate::stacks::mixed::Both;
@@ -136,7 +137,7 @@ impl<'a> Look<'a> {
             return self.look(slot, ran, Wanted::All, out);
         }
         if self.running.is_empty() {
-            return None;
+            return self.write_parked(out, false);
         }
         let mut wanted = std::mem::take(&mut self.wanted);
         wanted.clone_from(&self.running);
@@ -287,8 +288,9 @@ impl<'a> Look<'a> {
     /// Writes the stacks whose native frames have their names; with `wait` all.
     pub(super) fn write_parked(&mut self, out: &mut Out<'_>, wait: bool) -> Option<End> {
         let Watch { memory, target, native, .. } = &mut *self.watch;
-        let native = native.as_mut()?;
-        let is_stale = native.is_stale();
+        let native = native.as_mut().filter(|_| !self.parked.is_empty())?;
+        let seen = if native.is_stale() { Some(native.look_again(target)) } else { None };
+        let replaced = matches!(seen, Some((Change::Replaced, _)));
         let mut writer = Writer {
             native,
             target,
@@ -298,9 +300,9 @@ impl<'a> Look<'a> {
             tables: out.tables,
             sink: out.sink,
         };
-        let end = self.parked.write(&mut writer, wait || is_stale);
-        if is_stale {
-            writer.native.look_again(target);
+        let end = self.parked.write(&mut writer, wait || replaced);
+        if let Some((change, mappings)) = seen {
+            writer.native.take_files(change, &mappings);
         }
         end
     }

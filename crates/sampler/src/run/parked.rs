@@ -46,6 +46,10 @@ impl Queue {
         self.0.push_back(parked);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Writes what has its names, up to the first that has not. With `wait` all.
     pub(super) fn write(&mut self, writer: &mut Writer<'_>, wait: bool) -> Option<End> {
         writer.native.make_room();

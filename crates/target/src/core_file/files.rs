@@ -56,6 +56,10 @@ impl Files {
         Ok(Files { root: RootFolder::at(sysroot.unwrap_or(Path::new("/")))?, by_path })
     }
 
+    pub(super) fn root(&self) -> &RootFolder {
+        &self.root
+    }
+
     /// One of them.
     pub(super) fn get(&self, path: &str) -> Result<&File, &str> {
         let held = self.by_path.get(path).ok_or("it was not mapped")?;

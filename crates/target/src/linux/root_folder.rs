@@ -50,6 +50,23 @@ impl RootFolder {
         Ok(RootFolder { root: handle(folder)?, working: None })
     }
 
+    /// Our own.
+    ///
+    /// # Errors
+    /// When it can not be looked into.
+    pub fn own() -> io::Result<RootFolder> {
+        RootFolder::at(Path::new("/"))
+    }
+
+    /// The same once more.
+    ///
+    /// # Errors
+    /// When too many files are open.
+    pub fn try_clone(&self) -> io::Result<RootFolder> {
+        let working = self.working.as_ref().map(OwnedFd::try_clone).transpose()?;
+        Ok(RootFolder { root: self.root.try_clone()?, working })
+    }
+
     /// Opens a regular file for reading.
     ///
     /// # Errors
