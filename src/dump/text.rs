@@ -4,7 +4,8 @@ use std::fmt::{self, Display, Write};
 
 use anstyle::{AnsiColor, Style};
 use py_spy_profile::for_terminal;
-use py_spy_sampler::{FrameSnapshot, Kind, Shown, ThreadSnapshot, ThreadState, Variable};
+use py_spy_sampler::{FrameSnapshot, Kind, Shown, Source, ThreadSnapshot, ThreadState, Variable};
+use unicode_width::UnicodeWidthStr;
 
 use super::Dumped;
 use super::links::Links;
@@ -118,7 +119,7 @@ fn write_frame(out: &mut String, frame: &FrameSnapshot, links: &Links) -> fmt::R
     });
     writeln!(out, "    {} ({})", styled(FUNCTION, for_terminal(&frame.name)), links.link(frame, place))?;
     if let Some(source) = &frame.source {
-        writeln!(out, "        > {}", styled(LINE, for_terminal(source)))?;
+        write_source(out, source)?;
     }
     let Some(locals) = &frame.locals else { return Ok(()) };
     for (heading, kinds) in HEADINGS {
@@ -129,6 +130,15 @@ fn write_frame(out: &mut String, frame: &FrameSnapshot, links: &Links) -> fmt::R
         of_kind.try_for_each(|variable| write_variable(out, variable))?;
     }
     Ok(())
+}
+
+/// The line, and marks below the part that is running, as in a traceback.
+fn write_source(out: &mut String, Source { text, part }: &Source) -> fmt::Result {
+    writeln!(out, "        > {}", styled(LINE, for_terminal(text)))?;
+    let Some(part) = part else { return Ok(()) };
+    let width = |text: &str| for_terminal(text).width();
+    let (before, marks) = (width(&text[..part.start]), width(&text[part.clone()]));
+    writeln!(out, "          {}{}", " ".repeat(before), styled(LINE, "^".repeat(marks)))
 }
 
 fn write_variable(out: &mut String, variable: &Variable) -> fmt::Result {
@@ -178,6 +188,7 @@ pub(super) mod tests {
             line: 6,
             is_entry: false,
             is_shim_entry: false,
+            span: None,
             source: None,
             locals: None,
         };
@@ -208,6 +219,17 @@ pub(super) mod tests {
         };
         let snapshot = Snapshot { threads: vec![main, other], dropped: 0 };
         Dumped { info, snapshot, ancestors: Vec::new(), dead: false }
+    }
+
+    #[test]
+    fn marks_are_below_what_runs() {
+        let mut out = String::new();
+        let text = "x = \u{65e5}\t+ f(\u{65e5})".to_owned();
+        let start = text.find('f').expect("it is there");
+        let part = Some(start..text.len());
+        write_source(&mut out, &Source { text, part }).expect("it is written");
+        let plain = anstream::adapter::strip_str(&out).to_string();
+        assert_eq!(plain, "        > x = \u{65e5}\\t+ f(\u{65e5})\n                    ^^^^^\n");
     }
 
     #[test]

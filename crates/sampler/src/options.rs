@@ -33,6 +33,8 @@ pub struct Options {
     pub native: bool,
     /// Also the values of variables ([`Sampler::snapshot`](crate::Sampler::snapshot) only).
     pub values: Option<ValueOptions>,
+    /// Also where in its line each frame is ([`Sampler::snapshot`](crate::Sampler::snapshot) only).
+    pub spans: bool,
     /// Put a frame that names the thread under each stack.
     pub thread_frames: bool,
     /// Which line a frame shows.
@@ -94,6 +96,7 @@ impl Default for Options {
             include_idle: false,
             native: false,
             values: None,
+            spans: false,
             thread_frames: false,
             lines: LineMode::Current,
             full_filenames: false,

@@ -39,6 +39,7 @@ impl ThreadState {
         call: Option<&Call>,
         gil: Option<Gil>,
         wait: Option<&Wait>,
+        collecting: bool,
     ) -> Self {
         let at_gil = |futex: u64| {
             gil.is_some_and(|gil| !gil.names_holders_only() && futex.abs_diff(gil.last_holder) < GIL_REACH)
@@ -46,7 +47,10 @@ impl ThreadState {
         let futex = call.and_then(|call| call.futex);
         let lock = wait.map(|wait| LockWait { address: wait.lock, kind: wait.kind.clone(), owner: wait.owner });
         let doing = match (running, call) {
+            // A finalizer may have handed the lock on meanwhile, so it may be another one that began it.
+            (true, _) if holds_gil && collecting => "running, with the GIL, while garbage is collected".to_owned(),
             (true, _) if holds_gil => "running, with the GIL".to_owned(),
+            (true, _) if gil.is_none() && collecting => "running while garbage is collected".to_owned(),
             (true, _) => "running, without the GIL".to_owned(),
             (false, _) if futex.is_some_and(at_gil) => "waiting for the GIL".to_owned(),
             (false, _) if lock.is_some() => "waiting for a lock".to_owned(),

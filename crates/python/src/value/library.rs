@@ -233,7 +233,7 @@ impl Printer<'_> {
                 return Ok(LockState { locked: count != 0, owner: Some((owner, count)) });
             }
             let locked = first & 1 != 0;
-            return Ok(LockState { locked, owner: Some((owner, if locked { count + 1 } else { 0 })) });
+            return Ok(LockState { locked, owner: Some((owner, if locked { count.saturating_add(1) } else { 0 })) });
         }
         Ok(LockState { locked: if recent { byte(0)? } else { byte(16)? }, owner: None })
     }

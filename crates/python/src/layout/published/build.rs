@@ -3,8 +3,8 @@
 use super::table::{Fields, Table, Width};
 use super::{Offset, Unusable};
 use crate::layout::{
-    Code, Dict, Entry, Frame, FrameSlot, Gil, GilFields, Interpreter, Layout, Long, MAX_OFFSET, Objects, Root, Runtime,
-    Sequence, Thread, Unicode,
+    Code, Collecting, Dict, Entry, Frame, FrameSlot, Gil, GilFields, Interpreter, Layout, Long, MAX_OFFSET, Objects,
+    Root, Runtime, Sequence, Thread, Unicode,
 };
 use Width::{Byte, Instruction, Int, Word};
 
@@ -23,7 +23,11 @@ pub(super) fn layout(table: &Table, row: &Layout, free_threaded: bool) -> Result
         runtime: Runtime {
             interpreters_head: table.group("runtime_state", MAX_OFFSET)?.at("interpreters_head", Word)?,
         },
-        interpreter: interpreter(&table.group("interpreter_state", MAX_OFFSET)?, free_threaded)?,
+        interpreter: interpreter(
+            &table.group("interpreter_state", MAX_OFFSET)?,
+            &table.group("gc", MAX_OFFSET)?,
+            free_threaded,
+        )?,
         thread: thread(&table.group("thread_state", Thread::MAX_SIZE)?, &row.thread)?,
         frame: frame(table, &row.frame)?,
         code: code(&table.group("code_object", Code::MAX_SIZE)?, &row.code, shift, free_threaded)?,
@@ -31,7 +35,7 @@ pub(super) fn layout(table: &Table, row: &Layout, free_threaded: bool) -> Result
     })
 }
 
-fn interpreter(fields: &Fields, free_threaded: bool) -> Result<Interpreter, Unusable> {
+fn interpreter(fields: &Fields, collector: &Fields, free_threaded: bool) -> Result<Interpreter, Unusable> {
     let pointer = fields.at("ceval_gil", Word)?;
     // Published is the struct inside the interpreter; the one in force is elsewhere when interpreters share it.
     let inside = |field, width| fields.inside(field, "gil_runtime_state", GIL_REACH, width);
@@ -43,6 +47,11 @@ fn interpreter(fields: &Fields, free_threaded: bool) -> Result<Interpreter, Unus
     if enabled > GIL_REACH {
         let value = u64::from(enabled);
         return Err(Unusable::OutOfBounds { group: "interpreter_state", field: "gil_runtime_state_enabled", value });
+    }
+    // What is in the collector's struct is counted from its start.
+    let collecting = collector.at("collecting", Int)?.saturating_add(fields.at("gc", Word)?);
+    if collecting > MAX_OFFSET {
+        return Err(Unusable::OutOfBounds { group: "gc", field: "collecting", value: collecting.into() });
     }
     Ok(Interpreter {
         id: Some(fields.at("id", Word)?),
@@ -56,6 +65,7 @@ fn interpreter(fields: &Fields, free_threaded: bool) -> Result<Interpreter, Unus
             Gil::Interpreter { pointer, fields: gil }
         },
         code_generation: fields.newer("code_object_generation", Word)?,
+        collecting: Collecting::Interpreter(collecting),
     })
 }
 
