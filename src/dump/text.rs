@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Write};
 use anstyle::{AnsiColor, Style};
 use py_spy_profile::for_terminal;
 use py_spy_sampler::{FrameSnapshot, Kind, Shown, Source, ThreadSnapshot, ThreadState, Variable};
+use rustc_hash::FxHashMap;
 use unicode_width::UnicodeWidthStr;
 
 use super::Dumped;
@@ -42,29 +43,40 @@ fn write(out: &mut String, dumped: &Dumped, merge: bool, links: &Links) -> fmt::
         writeln!(out, "Parent Process {}: {}", styled(ID, parent.pid), for_terminal(&parent.command))?;
     }
     writeln!(out)?;
-    let threads = &snapshot.threads;
-    for (index, thread) in threads.iter().enumerate() {
-        if merge {
-            // Of equal ones the first has the stack, under the heads of all.
-            let same = |other: &&ThreadSnapshot| has_same_stack(thread, other);
-            if threads[..index].iter().any(|other| same(&other)) {
-                continue;
-            }
-            threads[index..].iter().filter(same).try_for_each(|thread| write_head(out, thread, threads, *dead))?;
-        } else {
-            write_head(out, thread, threads, *dead)?;
-        }
-        thread.frames.iter().try_for_each(|frame| write_frame(out, frame, links))?;
+    // Of threads that are said to be one the first counts.
+    let holders: FxHashMap<u64, &ThreadSnapshot> =
+        snapshot.threads.iter().rev().map(|thread| (thread.thread_id, thread)).collect();
+    for group in groups(&snapshot.threads, merge) {
+        group.iter().try_for_each(|thread| write_head(out, thread, &holders, *dead))?;
+        group.iter().take(1).flat_map(|thread| &thread.frames).try_for_each(|frame| write_frame(out, frame, links))?;
     }
     Ok(())
 }
 
-/// True when two threads are at the same place, with the same variables if those are shown.
-fn has_same_stack(one: &ThreadSnapshot, other: &ThreadSnapshot) -> bool {
-    one.frames == other.frames
+/// Threads that are at the same place, with the same variables if those are shown, are one group, if that is wanted; the place of
+/// a group is that of its first.
+fn groups(threads: &[ThreadSnapshot], merge: bool) -> Vec<Vec<&ThreadSnapshot>> {
+    if !merge {
+        return threads.iter().map(|thread| vec![thread]).collect();
+    }
+    let mut groups: Vec<Vec<&ThreadSnapshot>> = Vec::new();
+    let mut places: FxHashMap<&[FrameSnapshot], usize> = FxHashMap::default();
+    for thread in threads {
+        let place = *places.entry(&thread.frames).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(thread),
+            None => groups.push(vec![thread]),
+        }
+    }
+    groups
 }
 
-fn write_head(out: &mut String, thread: &ThreadSnapshot, all: &[ThreadSnapshot], dead: bool) -> fmt::Result {
+fn write_head(
+    out: &mut String,
+    thread: &ThreadSnapshot,
+    holders: &FxHashMap<u64, &ThreadSnapshot>,
+    dead: bool,
+) -> fmt::Result {
     let status = match (thread.active, thread.owns_gil) {
         (_, true) if dead => " (gil)",
         _ if dead => "",
@@ -80,16 +92,16 @@ fn write_head(out: &mut String, thread: &ThreadSnapshot, all: &[ThreadSnapshot],
         Some(name) => writeln!(out, ": \"{}\"", for_terminal(name))?,
         None => writeln!(out)?,
     }
-    thread.state.as_ref().map_or(Ok(()), |state| write_state(out, state, all))
+    thread.state.as_ref().map_or(Ok(()), |state| write_state(out, state, holders))
 }
 
-fn write_state(out: &mut String, state: &ThreadState, all: &[ThreadSnapshot]) -> fmt::Result {
+fn write_state(out: &mut String, state: &ThreadState, holders: &FxHashMap<u64, &ThreadSnapshot>) -> fmt::Result {
     write!(out, "    State: {}", for_terminal(&state.doing))?;
     if let Some(lock) = &state.lock {
         write!(out, ", {} at {:#x}", for_terminal(&lock.kind), lock.address)?;
         if let Some(owner) = lock.owner {
             write!(out, ", held by ")?;
-            match all.iter().find(|other| other.thread_id == owner) {
+            match holders.get(&owner) {
                 Some(holder) => write!(out, "thread {}", styled(ID, name_of(holder)))?,
                 None => write!(out, "thread {owner:#X}, which is no Python thread any more")?,
             }

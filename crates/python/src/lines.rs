@@ -56,7 +56,7 @@ fn ranges(table: &[u8], first_line: u32, position: u64) -> Option<u32> {
 
 /// Where in its lines the expression is that an instruction belongs to. Columns are bytes of the line's UTF-8 from 0 on, as
 /// `co_positions()` has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Span {
     /// The line that it ends in, from 1.
     pub end_line: u32,

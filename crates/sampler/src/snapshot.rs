@@ -60,7 +60,7 @@ pub struct ThreadSnapshot {
 }
 
 /// One Python frame.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct FrameSnapshot {
     /// Function name, qualified where the interpreter knows it.
     pub name: String,
@@ -83,7 +83,7 @@ pub struct FrameSnapshot {
 }
 
 /// The text of a line.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Source {
     /// Without the blanks around it.
     pub text: String,

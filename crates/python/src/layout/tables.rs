@@ -792,7 +792,7 @@ pub(super) const V3_15: Layout = Layout {
         sysdict: 7576,
         gil: Gil::Interpreter { pointer: 16, fields: GilFields { last_holder: 8, locked: 16 } },
         code_generation: Some(7944),
-        collecting: Collecting::Interpreter(7600),
+        collecting: Collecting::Interpreter(7512),
     },
     thread: Thread {
         size: 192,
@@ -1029,7 +1029,7 @@ pub(super) const V3_15T: Layout = Layout {
         sysdict: 7576,
         gil: Gil::Optional { pointer: 16, fields: GilFields { last_holder: 16, locked: 24 }, enabled: 0 },
         code_generation: Some(7952),
-        collecting: Collecting::Interpreter(7600),
+        collecting: Collecting::Interpreter(7512),
     },
     thread: Thread {
         size: 192,

@@ -38,6 +38,9 @@ impl Printer<'_> {
                 printer.value(item);
             }
             for (key, value) in printer.entries(keywords)? {
+                if printer.is_full() {
+                    break;
+                }
                 let key = printer.string(key)?;
                 printer.write(format_args!(", {key}="));
                 printer.named(&key, value);
@@ -60,7 +63,7 @@ impl Printer<'_> {
         self.value(pattern);
         // No more than 200 characters of the pattern (`pattern_repr`).
         if let Some((place, _)) = self.out[mark..].char_indices().nth(200) {
-            self.out.truncate(mark + place);
+            self.truncate(mark + place);
         }
         let names: Vec<&str> = FLAGS.iter().filter(|(bit, _)| flags & bit != 0).map(|&(_, name)| name).collect();
         if !names.is_empty() {

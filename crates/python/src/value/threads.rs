@@ -3,7 +3,8 @@
 use py_spy_address_space::{Addr, read_u64, read_vec};
 
 use super::class::{Class, Classes};
-use super::printer::{Look, Printer, Shown};
+use super::look::{Look, Metered, Shown};
+use super::printer::Printer;
 use crate::object::{Unreadable, add, word};
 use crate::stack::RawFrame;
 
@@ -57,7 +58,8 @@ impl Look<'_> {
         let slots = (1..=MAX_SLOTS).rev().find_map(|count| read_vec(self.memory, start, count * 8).ok())?;
         let tag = self.layout.frame.code_tag;
         let words: Vec<Addr> = slots.chunks_exact(8).map(|chunk| word(chunk, 0) & !tag).filter(|&at| at > 1).collect();
-        let mut printer = Printer::new(*self, classes);
+        let metered = Metered::of(self.memory);
+        let mut printer = Printer::new(Look { memory: &metered, ..*self }, classes);
         let mut candidates: Vec<Candidate> = words.iter().map(|&at| Candidate::alone(at)).collect();
         for &at in &words {
             // A method that is bound to it, or an object that has it.

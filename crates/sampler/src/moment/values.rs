@@ -18,7 +18,7 @@ const VALUES_WITHIN: Duration = Duration::from_millis(500);
 const READS_BETWEEN: u32 = 64;
 
 /// One variable with its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Variable {
     /// Its name.
     pub name: String,

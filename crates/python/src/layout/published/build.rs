@@ -23,11 +23,7 @@ pub(super) fn layout(table: &Table, row: &Layout, free_threaded: bool) -> Result
         runtime: Runtime {
             interpreters_head: table.group("runtime_state", MAX_OFFSET)?.at("interpreters_head", Word)?,
         },
-        interpreter: interpreter(
-            &table.group("interpreter_state", MAX_OFFSET)?,
-            &table.group("gc", MAX_OFFSET)?,
-            free_threaded,
-        )?,
+        interpreter: interpreter(table, &table.group("interpreter_state", MAX_OFFSET)?, free_threaded)?,
         thread: thread(&table.group("thread_state", Thread::MAX_SIZE)?, &row.thread)?,
         frame: frame(table, &row.frame)?,
         code: code(&table.group("code_object", Code::MAX_SIZE)?, &row.code, shift, free_threaded)?,
@@ -35,7 +31,7 @@ pub(super) fn layout(table: &Table, row: &Layout, free_threaded: bool) -> Result
     })
 }
 
-fn interpreter(fields: &Fields, collector: &Fields, free_threaded: bool) -> Result<Interpreter, Unusable> {
+fn interpreter(table: &Table, fields: &Fields, free_threaded: bool) -> Result<Interpreter, Unusable> {
     let pointer = fields.at("ceval_gil", Word)?;
     // Published is the struct inside the interpreter; the one in force is elsewhere when interpreters share it.
     let inside = |field, width| fields.inside(field, "gil_runtime_state", GIL_REACH, width);
@@ -47,11 +43,6 @@ fn interpreter(fields: &Fields, collector: &Fields, free_threaded: bool) -> Resu
     if enabled > GIL_REACH {
         let value = u64::from(enabled);
         return Err(Unusable::OutOfBounds { group: "interpreter_state", field: "gil_runtime_state_enabled", value });
-    }
-    // What is in the collector's struct is counted from its start.
-    let collecting = collector.at("collecting", Int)?.saturating_add(fields.at("gc", Word)?);
-    if collecting > MAX_OFFSET {
-        return Err(Unusable::OutOfBounds { group: "gc", field: "collecting", value: collecting.into() });
     }
     Ok(Interpreter {
         id: Some(fields.at("id", Word)?),
@@ -65,8 +56,15 @@ fn interpreter(fields: &Fields, collector: &Fields, free_threaded: bool) -> Resu
             Gil::Interpreter { pointer, fields: gil }
         },
         code_generation: fields.newer("code_object_generation", Word)?,
-        collecting: Collecting::Interpreter(collecting),
+        collecting: collecting(table, fields).unwrap_or(Collecting::Unknown),
     })
+}
+
+/// What is in the collector's struct is counted from its start. No stack needs it, so what can not be is not known.
+fn collecting(table: &Table, fields: &Fields) -> Option<Collecting> {
+    let inner = table.group("gc", MAX_OFFSET).ok()?.at("collecting", Int).ok()?;
+    let offset = inner.checked_add(fields.at("gc", Word).ok()?)?;
+    (offset <= MAX_OFFSET).then_some(Collecting::Interpreter(offset))
 }
 
 fn thread(fields: &Fields, row: &Thread) -> Result<Thread, Unusable> {
