@@ -203,7 +203,7 @@ pub(crate) struct DumpArgs {
     pub pid: Vec<ProcessId>,
 
     /// A core file to look at instead
-    #[arg(short, long, value_name = "core", value_hint = ValueHint::FilePath, conflicts_with_all = ["pid", "subprocesses", "nonblocking", "source"])]
+    #[arg(short, long, value_name = "core", value_hint = ValueHint::FilePath, conflicts_with_all = ["pid", "subprocesses", "nonblocking"])]
     pub core: Option<PathBuf>,
 
     /// Folder below which the files are that a core file's program had mapped
@@ -253,7 +253,7 @@ pub(crate) struct DumpArgs {
     #[arg(long, conflicts_with = "json")]
     pub merge: bool,
 
-    /// Also the source line of each frame, where its file can be read
+    /// Also the source line of each frame, where its file can be read; from 3.11 on with the part that is running underlined
     #[arg(long)]
     pub source: bool,
 }

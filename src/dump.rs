@@ -73,7 +73,7 @@ pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
         }
     }
     if plan.source {
-        source::add(&mut all);
+        source::add(&mut all, plan.sysroot.as_deref());
     }
     let text =
         if plan.json { json::render(&all)? } else { text::render(&all, say::width(), plan.merge, links::are_shown()) };

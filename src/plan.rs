@@ -189,7 +189,7 @@ impl TopPlan {
 impl DumpPlan {
     fn new(args: &DumpArgs) -> DumpPlan {
         // A dump shows every thread.
-        let options = Options { include_idle: true, values: values(args), ..stacks(&args.stack) };
+        let options = Options { include_idle: true, values: values(args), spans: args.source, ..stacks(&args.stack) };
         DumpPlan {
             pids: ids(&args.pid),
             subprocesses: args.subprocesses,

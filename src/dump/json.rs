@@ -94,10 +94,25 @@ struct Frame<'a> {
     /// With `--source`, where the file can be read: the text of the line.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'a str>,
+    /// With `--source`, where it is known (3.11+): which part of its lines is running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    span: Option<Part>,
     /// C code called it (up to 3.11).
     is_entry: bool,
     /// C code called it (from 3.12 on).
     is_shim_entry: bool,
+}
+
+/// A part of one or more lines, as `co_positions()` has it; it begins in `line`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Part {
+    /// Where it begins, in bytes from 0.
+    column: u32,
+    /// The line that it ends in.
+    end_line: u32,
+    /// Where it ends in that, in bytes from 0.
+    end_column: u32,
 }
 
 impl<'a> Thread<'a> {
@@ -176,7 +191,8 @@ impl<'a> Frame<'a> {
             short_filename: frame.short_filename.as_deref(),
             line: frame.line,
             locals: frame.locals.as_ref().map(|locals| locals.iter().map(Local::new).collect()),
-            source: frame.source.as_deref(),
+            source: frame.source.as_ref().map(|source| &*source.text),
+            span: frame.span.map(|span| Part { column: span.start, end_line: span.end_line, end_column: span.end }),
             is_entry: frame.is_entry,
             is_shim_entry: frame.is_shim_entry,
         }

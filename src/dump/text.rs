@@ -4,7 +4,9 @@ use std::fmt::{self, Display, Write};
 
 use anstyle::{AnsiColor, Style};
 use py_spy_profile::for_terminal;
-use py_spy_sampler::{FrameSnapshot, Kind, Shown, ThreadSnapshot, ThreadState, Variable};
+use py_spy_sampler::{FrameSnapshot, Kind, Shown, Source, ThreadSnapshot, ThreadState, Variable};
+use rustc_hash::FxHashMap;
+use unicode_width::UnicodeWidthStr;
 
 use super::Dumped;
 use super::links::Links;
@@ -41,29 +43,40 @@ fn write(out: &mut String, dumped: &Dumped, merge: bool, links: &Links) -> fmt::
         writeln!(out, "Parent Process {}: {}", styled(ID, parent.pid), for_terminal(&parent.command))?;
     }
     writeln!(out)?;
-    let threads = &snapshot.threads;
-    for (index, thread) in threads.iter().enumerate() {
-        if merge {
-            // Of equal ones the first has the stack, under the heads of all.
-            let same = |other: &&ThreadSnapshot| has_same_stack(thread, other);
-            if threads[..index].iter().any(|other| same(&other)) {
-                continue;
-            }
-            threads[index..].iter().filter(same).try_for_each(|thread| write_head(out, thread, threads, *dead))?;
-        } else {
-            write_head(out, thread, threads, *dead)?;
-        }
-        thread.frames.iter().try_for_each(|frame| write_frame(out, frame, links))?;
+    // Of threads that are said to be one the first counts.
+    let holders: FxHashMap<u64, &ThreadSnapshot> =
+        snapshot.threads.iter().rev().map(|thread| (thread.thread_id, thread)).collect();
+    for group in groups(&snapshot.threads, merge) {
+        group.iter().try_for_each(|thread| write_head(out, thread, &holders, *dead))?;
+        group.iter().take(1).flat_map(|thread| &thread.frames).try_for_each(|frame| write_frame(out, frame, links))?;
     }
     Ok(())
 }
 
-/// True when two threads are at the same place, with the same variables if those are shown.
-fn has_same_stack(one: &ThreadSnapshot, other: &ThreadSnapshot) -> bool {
-    one.frames == other.frames
+/// Threads that are at the same place, with the same variables if those are shown, are one group, if that is wanted; the place of
+/// a group is that of its first.
+fn groups(threads: &[ThreadSnapshot], merge: bool) -> Vec<Vec<&ThreadSnapshot>> {
+    if !merge {
+        return threads.iter().map(|thread| vec![thread]).collect();
+    }
+    let mut groups: Vec<Vec<&ThreadSnapshot>> = Vec::new();
+    let mut places: FxHashMap<&[FrameSnapshot], usize> = FxHashMap::default();
+    for thread in threads {
+        let place = *places.entry(&thread.frames).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(thread),
+            None => groups.push(vec![thread]),
+        }
+    }
+    groups
 }
 
-fn write_head(out: &mut String, thread: &ThreadSnapshot, all: &[ThreadSnapshot], dead: bool) -> fmt::Result {
+fn write_head(
+    out: &mut String,
+    thread: &ThreadSnapshot,
+    holders: &FxHashMap<u64, &ThreadSnapshot>,
+    dead: bool,
+) -> fmt::Result {
     let status = match (thread.active, thread.owns_gil) {
         (_, true) if dead => " (gil)",
         _ if dead => "",
@@ -79,16 +92,16 @@ fn write_head(out: &mut String, thread: &ThreadSnapshot, all: &[ThreadSnapshot],
         Some(name) => writeln!(out, ": \"{}\"", for_terminal(name))?,
         None => writeln!(out)?,
     }
-    thread.state.as_ref().map_or(Ok(()), |state| write_state(out, state, all))
+    thread.state.as_ref().map_or(Ok(()), |state| write_state(out, state, holders))
 }
 
-fn write_state(out: &mut String, state: &ThreadState, all: &[ThreadSnapshot]) -> fmt::Result {
+fn write_state(out: &mut String, state: &ThreadState, holders: &FxHashMap<u64, &ThreadSnapshot>) -> fmt::Result {
     write!(out, "    State: {}", for_terminal(&state.doing))?;
     if let Some(lock) = &state.lock {
         write!(out, ", {} at {:#x}", for_terminal(&lock.kind), lock.address)?;
         if let Some(owner) = lock.owner {
             write!(out, ", held by ")?;
-            match all.iter().find(|other| other.thread_id == owner) {
+            match holders.get(&owner) {
                 Some(holder) => write!(out, "thread {}", styled(ID, name_of(holder)))?,
                 None => write!(out, "thread {owner:#X}, which is no Python thread any more")?,
             }
@@ -124,7 +137,7 @@ fn write_frame(out: &mut String, frame: &FrameSnapshot, links: &Links) -> fmt::R
         writeln!(out, " ({})", links.link(frame, place))?;
     }
     if let Some(source) = &frame.source {
-        writeln!(out, "        > {}", styled(LINE, for_terminal(source)))?;
+        write_source(out, source)?;
     }
     let Some(locals) = &frame.locals else { return Ok(()) };
     for (heading, kinds) in HEADINGS {
@@ -135,6 +148,15 @@ fn write_frame(out: &mut String, frame: &FrameSnapshot, links: &Links) -> fmt::R
         of_kind.try_for_each(|variable| write_variable(out, variable))?;
     }
     Ok(())
+}
+
+/// The line, and marks below the part that is running, as in a traceback.
+fn write_source(out: &mut String, Source { text, part }: &Source) -> fmt::Result {
+    writeln!(out, "        > {}", styled(LINE, for_terminal(text)))?;
+    let Some(part) = part else { return Ok(()) };
+    let width = |text: &str| for_terminal(text).width();
+    let (before, marks) = (width(&text[..part.start]), width(&text[part.clone()]));
+    writeln!(out, "          {}{}", " ".repeat(before), styled(LINE, "^".repeat(marks)))
 }
 
 fn write_variable(out: &mut String, variable: &Variable) -> fmt::Result {
@@ -184,6 +206,7 @@ pub(super) mod tests {
             line: 6,
             is_entry: false,
             is_shim_entry: false,
+            span: None,
             source: None,
             locals: None,
         };
@@ -214,6 +237,17 @@ pub(super) mod tests {
         };
         let snapshot = Snapshot { threads: vec![main, other], dropped: 0 };
         Dumped { info, snapshot, ancestors: Vec::new(), dead: false }
+    }
+
+    #[test]
+    fn marks_are_below_what_runs() {
+        let mut out = String::new();
+        let text = "x = \u{65e5}\t+ f(\u{65e5})".to_owned();
+        let start = text.find('f').expect("it is there");
+        let part = Some(start..text.len());
+        write_source(&mut out, &Source { text, part }).expect("it is written");
+        let plain = anstream::adapter::strip_str(&out).to_string();
+        assert_eq!(plain, "        > x = \u{65e5}\\t+ f(\u{65e5})\n                    ^^^^^\n");
     }
 
     #[test]

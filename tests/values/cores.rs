@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use py_spy_test_programs::{Interpreter, Program, all_interpreters, one_of_each_series_that_runs, turn};
 
+use tempfile::TempDir;
+
 use super::dump;
 
 /// Dies in a function with two variables, while another thread waits.
@@ -24,11 +26,30 @@ started.wait()
 dies('x')
 ";
 
-fn dump_core(core: &Path, options: &[&str]) -> String {
+pub(super) fn dump_core(core: &Path, options: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_py-spy"));
     let done = command.args(["dump", "--core"]).arg(core).args(options).output().expect("the profiler runs");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).expect("it is text")
+}
+
+/// A core file of a living process.
+pub(super) struct LivingCore {
+    pub(super) path: PathBuf,
+    folder: TempDir,
+}
+
+/// What gdb writes of a process that goes on; `None` where it is not installed.
+pub(super) fn gcore(program: &Program) -> Option<LivingCore> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut gcore = Command::new("gcore");
+    gcore.arg("-o").arg(folder.path().join("core")).arg(program.id().to_string());
+    let Ok(done) = gcore.output() else {
+        eprintln!("SKIPPED: cores of gcore: it is not installed");
+        return None;
+    };
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    Some(LivingCore { path: folder.path().join(format!("core.{}", program.id())), folder })
 }
 
 /// What is said of frames and their variables.
@@ -78,21 +99,12 @@ fn cores_of_the_kernel_have_the_faulting_thread_first() {
 
 #[test]
 fn cores_of_gcore_say_what_the_living_process_says() {
-    if Command::new("gcore").arg("--help").output().is_err() {
-        eprintln!("SKIPPED: cores of gcore: it is not installed");
-        return;
-    }
     let turn = turn();
     let mut tested = 0;
     for interpreter in all_interpreters().iter().filter(|interpreter| interpreter.environment.is_empty()) {
         let program = Program::start(&turn, interpreter, "values", &[]);
-        let folder = tempfile::tempdir().expect("a folder");
         let living = dump(&program, &["-l", "--full-filenames"]);
-        let mut gcore = Command::new("gcore");
-        gcore.arg("-o").arg(folder.path().join("core")).arg(program.id().to_string());
-        let done = gcore.output().expect("gcore runs");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        let core = folder.path().join(format!("core.{}", program.id()));
+        let Some(LivingCore { path: core, folder }) = gcore(&program) else { return };
         let text = dump_core(&core, &["-l"]);
         assert_eq!(without_signal(&text), frames(&living), "{interpreter}");
         natives(interpreter, &program, &core, &[]);

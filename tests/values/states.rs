@@ -1,13 +1,26 @@
 //! What each thread is doing.
 
+use std::collections::BTreeMap;
+
 use py_spy_test_programs::{Program, one_of_each_series_that_runs, turn};
 use serde_json::Value;
 
+use super::cores::{dump_core, gcore};
 use super::{dump, dump_json};
 
 fn thread<'a>(threads: &'a Value, name: &str) -> &'a Value {
     let mut all = threads.as_array().expect("threads").iter();
     all.find(|thread| thread["thread_name"] == name).unwrap_or_else(|| panic!("no thread {name}"))
+}
+
+/// What is known of each thread but the call that it is in, by name.
+fn states(threads: &Value) -> BTreeMap<&str, [&Value; 3]> {
+    let all = threads.as_array().expect("threads").iter();
+    all.map(|thread| {
+        let state = &thread["state"];
+        (thread["thread_name"].as_str().expect("a name"), [&state["lock"], &state["exception"], &state["deadlocked"]])
+    })
+    .collect()
 }
 
 /// Waits until all threads are where they stay: the kernel says so of each.
@@ -19,7 +32,9 @@ fn settled(program: &Program) -> Value {
             let doing = thread(&threads, name)["state"]["doing"].as_str().expect("words");
             if name == "reader" { doing.contains("socket") } else { doing == "waiting for a lock" }
         };
-        if names.into_iter().all(rests) {
+        // Python 2 has no lock for one import.
+        let imports = threads.as_array().expect("threads").iter().any(|thread| thread["thread_name"] == "wants_import");
+        if names.into_iter().all(rests) && (!imports || rests("wants_import")) {
             return threads;
         }
         std::thread::yield_now();
@@ -54,11 +69,39 @@ fn threads_say_what_they_wait_for() {
             matches!(handles, Some("ValueError('broken')" | "ValueError('broken',)")),
             "{interpreter}: {handles:?}"
         );
+        if interpreter.series() >= (3, 3) {
+            let state = &thread(&threads, "wants_import")["state"];
+            assert_eq!(state["lock"]["kind"], "the import lock of held_by_test", "{interpreter}: {state}");
+            assert_eq!(state["lock"]["owner"], thread(&threads, "holds_import")["thread_id"], "{interpreter}: {state}");
+        }
+        if interpreter.environment.is_empty()
+            && let Some(core) = gcore(&program)
+        {
+            let of_core = dump_core(&core.path, &["--state", "--json"]);
+            let of_core = serde_json::from_str(&of_core).expect("it is JSON");
+            assert_eq!(states(&of_core), states(&threads), "{interpreter}");
+        }
         let text = dump(&program, &["--state", "-l", "--source", "--thread", "r*der"]);
         assert_eq!(text.matches("\nThread ").count(), 1, "{interpreter}: {text}");
-        assert!(text.contains("        > client.recv(1)\n"), "{interpreter}: {text}");
+        let marks = if interpreter.series() >= (3, 11) { "                     ^^^^^^^^^^^^^^\n" } else { "" };
+        let source = format!("        > received = client.recv(1)\n{marks}");
+        assert!(text.contains(&source), "{interpreter}: {text}");
         assert!(text.contains("            password: <redacted>\n"), "{interpreter}: {text}");
         let shown = dump(&program, &["-l", "--no-redact", "--thread", "reader"]);
         assert!(shown.contains("            password: 'hunter2'\n"), "{interpreter}: {shown}");
+    }
+}
+
+#[test]
+fn garbage_collection_is_told() {
+    let turn = turn();
+    for interpreter in one_of_each_series_that_runs("collects") {
+        let program = Program::start(&turn, interpreter, "collects", &[]);
+        let threads = dump_json(&program, &["--state"]);
+        let doing = thread(&threads, "MainThread")["state"]["doing"].as_str().expect("words");
+        assert!(
+            doing.starts_with("running") && doing.ends_with(" while garbage is collected"),
+            "{interpreter}: {doing}"
+        );
     }
 }

@@ -105,4 +105,8 @@ impl CodeObject {
     pub fn line(&self, layout: &Layout, place: i64) -> Option<u32> {
         crate::line_of(layout.code.lines, &self.line_table, self.first_line, place)
     }
+    /// Where in its line the expression at a [`crate::place`] is, if the line table says (3.11+).
+    pub fn span(&self, layout: &Layout, place: i64) -> Option<crate::Span> {
+        crate::span_of(layout.code.lines, &self.line_table, self.first_line, place)
+    }
 }

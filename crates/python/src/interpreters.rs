@@ -1,6 +1,6 @@
 //! Interpreters and thread states: the lists that everything else hangs on.
 
-use py_spy_address_space::Addr;
+use py_spy_address_space::{Addr, Memory, read_u32};
 
 use crate::circle::Circle;
 use crate::layout::{self, FrameSlot, Layout};
@@ -122,6 +122,16 @@ pub fn gil(
             }
         },
     }
+}
+
+/// True while the garbage collector of an interpreter is at work; `None` where that is not known.
+pub fn is_collecting(memory: &dyn Memory, layout: &Layout, runtime: Addr, interpreter: Addr) -> Option<bool> {
+    let at = match layout.interpreter.collecting {
+        layout::Collecting::Unknown => return None,
+        layout::Collecting::Runtime(offset) => add(runtime, offset),
+        layout::Collecting::Interpreter(offset) => add(interpreter, offset),
+    };
+    Some(read_u32(memory, at.ok()?).ok()? == 1)
 }
 
 /// All thread states of an interpreter, the newest first. A state that belongs to another interpreter ends the list:

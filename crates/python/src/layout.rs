@@ -22,7 +22,7 @@ mod version;
 
 pub use code::{Code, Lines};
 pub use frame::{Entry, Frame, Position, Root, Running};
-pub use interpreter::{Gil, GilFields, Interpreter, Runtime};
+pub use interpreter::{Collecting, Gil, GilFields, Interpreter, Runtime};
 pub use objects::{Dict, Instance, KeyTable, Long, Names, Objects, Sequence, Sizes, Unicode};
 pub use old::OLD;
 pub use published::{Published, Unusable, published};

@@ -18,8 +18,8 @@ pub mod value;
 
 pub use code::{CodeObject, Fingerprint};
 pub use find::{Binary, Missed, NotPython, Python, find, find_all};
-pub use interpreters::{Gil, Interpreter, ThreadState, gil, interpreters, thread_state, threads};
-pub use lines::line_of;
+pub use interpreters::{Gil, Interpreter, ThreadState, gil, interpreters, is_collecting, thread_state, threads};
+pub use lines::{Span, line_of, span_of};
 pub use names::thread_names;
 pub use object::Unreadable;
 pub use place::place;

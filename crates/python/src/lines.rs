@@ -54,9 +54,50 @@ fn ranges(table: &[u8], first_line: u32, position: u64) -> Option<u32> {
     None
 }
 
-/// `Objects/locations.md` (in later versions `InternalDocs/code_objects.md`), 3.11+ (PEP 657): entries of a code, a
-/// length in 2-byte instructions, and a line step and columns by the code.
+/// Where in its lines the expression is that an instruction belongs to. Columns are bytes of the line's UTF-8 from 0 on, as
+/// `co_positions()` has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// The line that it ends in, from 1.
+    pub end_line: u32,
+    /// Where it begins in its first line.
+    pub start: u32,
+    /// The first byte behind it, in its last line.
+    pub end: u32,
+}
+
+/// The expression of the instruction at a byte offset into the bytecode; `None` where the table has no columns for it (always up to
+/// 3.10, and in programs that run with `-X no_debug_ranges`).
+pub fn span_of(lines: Lines, table: &[u8], first_line: u32, position: i64) -> Option<Span> {
+    let position = u64::try_from(position).ok().filter(|_| lines == Lines::Locations)?;
+    let (line, code, rest) = location(table, first_line, position)?;
+    let (end_line, start, end) = match code {
+        // The short form: the column's upper bits in the code, its lower three and the length in the byte behind.
+        0..=9 => {
+            let byte = u32::from(*rest.first()?);
+            let start = u32::from(code) << 3 | byte >> 4 & 7;
+            (line, start, start + (byte & 0xf))
+        }
+        10..=12 => (line, u32::from(*rest.first()?), u32::from(*rest.get(1)?)),
+        // The step of the line, how many lines on it ends, and both columns from 1 on; 0 is none.
+        14 => {
+            let mut rest = rest;
+            let [_, more, start, end] = [(); 4].map(|()| varint(&mut rest));
+            let column = |column: u64| u32::try_from(column.checked_sub(1)?).ok();
+            (checked(i64::from(line).checked_add(i64::try_from(more).ok()?)?)?, column(start)?, column(end)?)
+        }
+        _ => return None,
+    };
+    Some(Span { end_line, start, end })
+}
+
 fn locations(table: &[u8], first_line: u32, position: u64) -> Option<u32> {
+    location(table, first_line, position).map(|(line, ..)| line)
+}
+
+/// `Objects/locations.md` (in later versions `InternalDocs/code_objects.md`), 3.11+ (PEP 657): entries of a code, a
+/// length in 2-byte instructions, and a line step and columns by the code. Gives the line, the code and what follows it.
+fn location(table: &[u8], first_line: u32, position: u64) -> Option<(u32, u8, &[u8])> {
     let mut line = i64::from(first_line);
     let mut end = 0_u64;
     let mut at = 0;
@@ -70,11 +111,11 @@ fn locations(table: &[u8], first_line: u32, position: u64) -> Option<u32> {
         match code {
             // Long form, and the form without columns: the step is a signed number of 6-bit parts.
             13 | 14 => line = line.saturating_add(signed_varint(table.get(at..)?)),
-            10..=12 => line += i64::from(code - 10),
+            10..=12 => line = line.saturating_add(i64::from(code - 10)),
             _ => {}
         }
         if position < end {
-            return checked(line);
+            return Some((checked(line)?, code, table.get(at..)?));
         }
         // The next entry begins at the next byte with the top bit.
         at += table.get(at..)?.iter().take_while(|&&byte| byte & 0x80 == 0).count();
@@ -82,15 +123,24 @@ fn locations(table: &[u8], first_line: u32, position: u64) -> Option<u32> {
     None
 }
 
-/// 6 bits a byte, the lowest first, bit 6 set in all but the last; the lowest bit of the whole is the sign.
-fn signed_varint(bytes: &[u8]) -> i64 {
+/// 6 bits a byte, the lowest first, bit 6 set in all but the last. Leaves what is behind it.
+fn varint(bytes: &mut &[u8]) -> u64 {
     let mut value = 0_u64;
+    let mut length = 0;
     for (part, &byte) in bytes.iter().take(10).enumerate() {
         value |= u64::from(byte & 0x3f).checked_shl(6 * part as u32).unwrap_or(0);
+        length = part + 1;
         if byte & 0x40 == 0 {
             break;
         }
     }
+    *bytes = &bytes[length..];
+    value
+}
+
+/// The lowest bit of the whole is the sign.
+fn signed_varint(mut bytes: &[u8]) -> i64 {
+    let value = varint(&mut bytes);
     let size = (value >> 1) as i64;
     if value & 1 == 1 { -size } else { size }
 }
@@ -149,6 +199,12 @@ mod tests {
         for (position, line) in lines {
             assert_eq!(line_of(Lines::Locations, &table, 5, position), line, "at {position}");
         }
+        let span = |end_line, start, end| Some(Span { end_line, start, end });
+        let spans = [(0, span(5, 1, 3)), (2, span(6, 4, 9)), (6, span(106, 1, 2)), (22, None), (24, None), (26, None)];
+        for (position, span) in spans {
+            assert_eq!(span_of(Lines::Locations, &table, 5, position), span, "at {position}");
+        }
+        assert_eq!(span_of(Lines::Ranges, &table, 5, 0), None);
     }
 
     #[test]
@@ -163,6 +219,7 @@ mod tests {
                 .collect();
             for lines in [Lines::Unsigned, Lines::Lnotab, Lines::Ranges, Lines::Locations] {
                 assert_ne!(line_of(lines, &table, state >> 16, i64::from(round % 64)), Some(0));
+                let _ = span_of(lines, &table, state >> 16, i64::from(round % 64));
             }
         }
     }

@@ -56,6 +56,18 @@ pub(crate) fn text(memory: &dyn Memory, layout: &Layout, at: Addr) -> Result<Str
     }
 }
 
+/// The text of a name that is no longer than this many characters (bytes in Python 2).
+pub(crate) fn short_text(memory: &dyn Memory, layout: &Layout, at: Addr, most: u64) -> Result<String, Unreadable> {
+    let length = match layout.objects.names {
+        Names::Bytes => layout.objects.bytes_size,
+        Names::Compact | Names::Units { .. } => layout.objects.unicode.length,
+    };
+    if size(memory, layout, add(at, length)?)? > most {
+        return Err(Unreadable::Nonsense("a name", at));
+    }
+    text(memory, layout, at)
+}
+
 fn bytes_text(memory: &dyn Memory, layout: &Layout, at: Addr) -> Result<String, Unreadable> {
     use std::fmt::Write;
     let length = size(memory, layout, add(at, layout.objects.bytes_size)?)?;

@@ -12,8 +12,10 @@ mod dict;
 mod float;
 mod instance;
 mod int;
+mod kinds;
 mod library;
 mod locals;
+mod look;
 mod numpy;
 mod printer;
 mod redaction;
@@ -25,6 +27,6 @@ mod time;
 
 pub use class::Classes;
 pub use locals::{Kind, Local, Place, locals};
-pub use printer::{Limits, Look, Shown};
+pub use look::{Limits, Look, Shown};
 pub use redaction::{Redaction, SECRETS};
 pub use threads::Wait;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use py_spy_address_space::{Addr, Fault, Memory, PAGE};
 use py_spy_python::RawFrame;
 use py_spy_python::layout::values::Values;
-use py_spy_python::layout::{Layout, Version, known, of};
+use py_spy_python::layout::{Layout, Sizes, Version, known, of};
 use py_spy_python::value::{Classes, Limits, Look, Redaction, Shown, locals};
 
 const LIMITS: Limits = Limits { characters: 200, elements: 100 };
@@ -22,11 +22,13 @@ struct Fake {
     pages: BTreeMap<Addr, Box<[u8; PAGE]>>,
     next: Addr,
     reads: Cell<u64>,
+    bytes: Cell<u64>,
 }
 
 impl Memory for Fake {
     fn read(&self, at: Addr, into: &mut [u8]) -> Result<(), Fault> {
         self.reads.set(self.reads.get() + 1);
+        self.bytes.set(self.bytes.get() + into.len() as u64);
         assert!(into.len() < 64 << 20, "that is too much to read at once: {}", into.len());
         let mut done = 0;
         while done < into.len() {
@@ -206,6 +208,96 @@ fn what_contains_itself_ends() {
         at = program.list(&[at, at]);
     }
     assert!(program.show(at).cut);
+}
+
+/// A text of one byte for each character.
+fn text(program: &mut Program, text: &str) -> Addr {
+    let unicode = program.layout.objects.unicode;
+    let at = program.object("str", 64 + text.len() as u64);
+    program.memory.word(at + u64::from(unicode.length), text.len() as u64);
+    // Compact and of ASCII, of one byte each.
+    program.memory.word(at + u64::from(unicode.state), 0b11_001 << unicode.kind_shift);
+    program.memory.put(at + u64::from(unicode.ascii_data), text.as_bytes());
+    at
+}
+
+#[test]
+fn names_without_end_are_not_read() {
+    let mut program = Program::new(Version::series(3, 12));
+    // The variables of a function, each called by the same name of a million characters.
+    let name = text(&mut program, &"x".repeat(1 << 20));
+    let names = program.object("tuple", 8 * 4096 + 64);
+    let tuple = program.layout.objects.tuple;
+    program.memory.word(names + u64::from(tuple.size), 4096);
+    for index in 0..4096 {
+        program.memory.word(names + u64::from(tuple.items) + 8 * index, name);
+    }
+    let code = program.object("code", 512);
+    program.memory.word(code + u64::from(program.layout.code.local_names), names);
+    let at = program.memory.room(1 << 16);
+    let frame = RawFrame { at, code, position: 0, entry: false, shim: false, left: false };
+    program.memory.reads.set(0);
+    program.memory.bytes.set(0);
+    assert!(locals(&program.memory, program.layout, &program.values, &frame, true).is_err());
+    assert!(program.memory.bytes.get() < 1 << 20, "{} bytes", program.memory.bytes.get());
+}
+
+#[test]
+fn a_class_that_derives_from_a_million_is_refused() {
+    let mut program = Program::new(Version::series(3, 12));
+    let (at, class) = (program.object("list", 64), program.class("list"));
+    let mut mro = [0; 8];
+    program.memory.read(class + u64::from(program.layout.objects.tp_name) + 320, &mut mro).unwrap();
+    program.memory.word(u64::from_le_bytes(mro) + u64::from(program.layout.objects.tuple.size), 1_000_000);
+    assert_eq!(program.show(at).repr, format!("<unreadable at {at:#x}>"));
+    assert!(program.memory.reads.get() < 100);
+}
+
+#[test]
+fn an_int_of_2_to_the_50_digits_is_told_by_its_length() {
+    for (major, minor) in SERIES {
+        let mut program = Program::new(Version::series(major, minor));
+        let at = program.object(if major == 2 { "long" } else { "int" }, 64);
+        let long = program.layout.objects.long;
+        program.memory.word(at + u64::from(long.size), if long.tagged { 1 << 53 } else { 1 << 50 });
+        let shown = program.show(at).repr;
+        assert!(program.memory.reads.get() < 100);
+        if program.layout.objects.sizes == Sizes::Word {
+            assert_eq!(shown, format!("<int of about {} bits>", (1_u64 << 50) * u64::from(long.digit_bits)));
+        }
+    }
+}
+
+#[test]
+fn texts_that_lie_about_their_characters_are_bounded() {
+    let mut program = Program::new(Version::series(3, 12));
+    let unicode = program.layout.objects.unicode;
+    for state in 0..64_u64 {
+        for length in [8, 1 << 20, 1 << 40, u64::MAX] {
+            let at = text(&mut program, &"\x7f\x01".repeat(64));
+            program.memory.word(at + u64::from(unicode.state), state << unicode.kind_shift);
+            program.memory.word(at + u64::from(unicode.length), length);
+            program.show(at);
+        }
+    }
+}
+
+#[test]
+fn containers_within_each_other_end() {
+    let mut program = Program::new(Version::series(3, 12));
+    // A list with a deque, with a range, with a slice, with the list.
+    let slice = program.object("slice", 64);
+    let range = program.object("range", 64);
+    let proxy = program.object("mappingproxy", 64);
+    let list = program.list(&[slice, range, proxy]);
+    for object in [slice, range] {
+        for field in 0..3 {
+            program.field(object, 8 * field, list);
+        }
+    }
+    program.field(proxy, 0, proxy);
+    let shown = program.show(list).repr;
+    assert!(shown.starts_with("[slice([...], [...], [...]), range([...], [...]"), "{shown}");
 }
 
 #[test]

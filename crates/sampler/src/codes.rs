@@ -3,7 +3,7 @@
 use py_spy_address_space::{Addr, Memory};
 use py_spy_profile::{Frame, FrameId, StringId, Tables};
 use py_spy_python::layout::Layout;
-use py_spy_python::{CodeObject, Fingerprint, RawFrame, Reader, Unreadable, place};
+use py_spy_python::{CodeObject, Fingerprint, RawFrame, Reader, Span, Unreadable, place};
 use rustc_hash::FxHashMap;
 
 use crate::LineMode;
@@ -30,6 +30,11 @@ pub(crate) struct Naming {
     pub(crate) lines: LineMode,
     pub(crate) full_filenames: bool,
     pub(crate) full_stack: bool,
+}
+
+/// True for code whose frames are hidden by default.
+pub(crate) fn is_hidden(code: &CodeObject) -> bool {
+    code.filename.starts_with(IMPORT_MACHINERY) || code.filename == OWN_CODE
 }
 
 /// Code objects met so far.
@@ -169,7 +174,7 @@ impl Codes {
                 name: tables.string(&code.name),
                 file: tables.string(&code.filename),
                 short_file: tables.string(short),
-                hidden: code.filename.starts_with(IMPORT_MACHINERY) || code.filename == OWN_CODE,
+                hidden: is_hidden(&code),
                 frames: FxHashMap::default(),
                 code,
             })
@@ -187,6 +192,12 @@ impl Codes {
             let Named { name, file, short_file, .. } = *named;
             tables.frame(Frame::Python { name, file, short_file, line })
         })))
+    }
+
+    /// Where in its line the expression is that a frame runs, of a code object that was named.
+    pub(crate) fn span(&self, frame: &RawFrame, memory: &dyn Memory, layout: &Layout) -> Option<Span> {
+        let named = self.known.get(&frame.code)?.named.as_ref()?;
+        named.code.span(layout, place(memory, layout, frame)?)
     }
 
     /// A frame of the interpreter's own: some versions give it a code object that says so, others none.

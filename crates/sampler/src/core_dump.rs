@@ -1,5 +1,6 @@
 //! One look at a process that is dead: the stacks in a core file.
 
+mod frames;
 mod native;
 
 use std::fs::File;
@@ -7,16 +8,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use py_spy_address_space::{Module, Pages, Window, modules, read_u32, read_u64};
-use py_spy_python::layout::values::Values;
-use py_spy_python::value::{Classes, Look, Place, locals};
-use py_spy_python::{CodeObject, Python, RawFrame, Reader, find_all, interpreters, place, thread_names, threads, walk};
+use py_spy_python::{Python, Reader, find_all, interpreters, is_collecting, thread_names, threads, walk};
 use py_spy_target::{Core, CoreError, CoreThread};
 use rustc_hash::FxHashMap;
 
 use crate::binaries::{binary_of, is_named, read_image};
-use crate::moment::Variable;
 use crate::snapshot::add_locals;
-use crate::{AttachError, FrameSnapshot, Later, Options, ProcessInfo, Snapshot, ThreadSnapshot, ThreadState};
+use crate::thread_state::find_deadlocks;
+use crate::{AttachError, Later, Options, ProcessInfo, Snapshot, ThreadSnapshot, ThreadState};
+use frames::Frames;
 use native::NativeStacks;
 
 /// What a core file has.
@@ -107,10 +107,14 @@ fn look(core: &Core, python: &Python, mut native: Option<&mut NativeStacks>, opt
         core.threads.iter().rev().filter(|thread| thread.pthread != 0).map(|thread| (thread.pthread, thread)).collect();
     let of_tid: FxHashMap<u32, &CoreThread> = core.threads.iter().rev().map(|thread| (thread.tid, thread)).collect();
     let hit = core.threads.first().filter(|_| core.signal != 0);
-    let state_of = |thread: Option<&CoreThread>, and: &str| {
+    let states_wanted = options.values.as_ref().is_some_and(|wanted| wanted.states);
+    let is_hit = |thread: Option<&CoreThread>| thread.is_some() && thread == hit;
+    let hit_state = |and: &str| {
         let doing = format!("hit by signal {}{and}", core.signal);
-        thread.filter(|_| thread == hit).map(|_| ThreadState { doing, ..ThreadState::default() })
+        ThreadState { doing, ..ThreadState::default() }
     };
+    let mut to_frames = Frames::of(&memory, python, options);
+    let mut first = None;
     let found = interpreters(&mut Reader::new(&mut window, &memory, 0), layout, python.runtime).unwrap_or_default();
     for interpreter in found.iter().rev() {
         let names = thread_names(&memory, layout, interpreter.at).unwrap_or_default();
@@ -128,25 +132,43 @@ fn look(core: &Core, python: &Python, mut native: Option<&mut NativeStacks>, opt
             let thread = of_pthread.get(&state.id);
             let thread = thread.or_else(|| of_tid.get(&u32::try_from(state.native_id?).ok()?)).copied();
             let tid = thread.map(|thread| thread.tid);
-            let mut frames = frames(&memory, python, &raw, options);
+            let mut frames = to_frames.frames(&raw);
             if let (Some(native), Some(thread)) = (&mut native, thread)
                 && let Some(mut mixed) = native.mixed(&memory, python, thread, &raw, &frames)
             {
                 add_locals(&mut mixed, frames);
                 frames = mixed;
             }
+            let owns_gil = holder == Some(state.at);
+            let mut doing = None;
+            if states_wanted {
+                let call = thread.and_then(CoreThread::waits_in);
+                let about = to_frames.about(state, &raw, call.as_ref());
+                let collecting = is_collecting(&memory, layout, python.runtime, interpreter.at).unwrap_or(false);
+                // Of a thread without registers nothing is known.
+                let runs = call.is_none() && thread.is_some_and(|thread| thread.registers.is_some());
+                let known =
+                    ThreadState::of(runs, owns_gil, call.as_ref(), interpreter.gil, about.wait.as_ref(), collecting);
+                doing = Some(ThreadState { exception: about.exception.map(|shown| shown.repr), ..known });
+            }
+            if is_hit(thread) {
+                first = first.or(Some(snapshot.threads.len()));
+                let ThreadState { doing: said, .. } = hit_state("");
+                doing = Some(ThreadState { doing: said, ..doing.unwrap_or_default() });
+            }
             snapshot.threads.push(ThreadSnapshot {
                 os_thread_id: tid,
                 thread_id: state.id,
                 name: names.get(&state.id).cloned(),
                 active: true,
-                owns_gil: holder == Some(state.at),
+                owns_gil,
                 frames,
-                state: state_of(thread, ""),
+                state: doing,
             });
         }
     }
-    if let Some(thread) = hit.filter(|_| snapshot.threads.iter().all(|thread| thread.state.is_none())) {
+    if let (Some(thread), None) = (hit, first) {
+        first = Some(snapshot.threads.len());
         snapshot.threads.push(ThreadSnapshot {
             os_thread_id: Some(thread.tid),
             thread_id: thread.pthread,
@@ -154,35 +176,13 @@ fn look(core: &Core, python: &Python, mut native: Option<&mut NativeStacks>, opt
             active: true,
             owns_gil: false,
             frames: native.map(|native| native.alone(&memory, thread)).unwrap_or_default(),
-            state: state_of(Some(thread), "; it runs no Python"),
+            state: Some(hit_state("; it runs no Python")),
         });
     }
+    find_deadlocks(&mut snapshot.threads);
     // The one that was hit comes first.
-    snapshot.threads.sort_by_key(|thread| thread.state.is_none());
-    CoreSnapshot { info, snapshot, signal: core.signal }
-}
-
-fn frames(memory: &Pages<'_>, python: &Python, raw: &[RawFrame], options: &Options) -> Vec<FrameSnapshot> {
-    let layout = &python.layout;
-    let values = Values::of(layout, python.version);
-    let mut classes = Classes::default();
-    let (mut code_type, mut all) = (None, Vec::new());
-    for frame in raw.iter().filter(|frame| !frame.shim) {
-        let Ok(code) = CodeObject::read(memory, layout, frame.code, &mut code_type) else { continue };
-        let line = place(memory, layout, frame).and_then(|place| code.line(layout, place)).unwrap_or(0);
-        let locals = options.values.as_ref().filter(|wanted| wanted.variables).and_then(|wanted| {
-            let look = Look { memory, layout, values: &values, limits: wanted.limits, redaction: &wanted.redaction };
-            let found = locals(memory, layout, &values, frame, wanted.globals).ok()?;
-            let variables = found.into_iter().map(|local| {
-                let (address, value) = match local.place {
-                    Place::At(at) => (at, look.show_named(&mut classes, &local.name, at)),
-                    Place::Int(int) => (0, look.show_int(&local.name, int)),
-                };
-                Variable { name: local.name, kind: local.kind, address, value }
-            });
-            Some(variables.collect())
-        });
-        all.push(FrameSnapshot { name: code.name, filename: code.filename, line, locals, ..FrameSnapshot::default() });
+    if let Some(first) = first {
+        snapshot.threads[..=first].rotate_right(1);
     }
-    all
+    CoreSnapshot { info, snapshot, signal: core.signal }
 }

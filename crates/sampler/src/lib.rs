@@ -31,9 +31,10 @@ pub use core_dump::{CoreSnapshot, core_snapshots};
 pub use moment::{Effort, Variable};
 pub use options::{LineMode, MAX_OVERHEAD, Mode, Options, ValueOptions};
 pub use patience::{Patience, attach_patiently};
+pub use py_spy_python::Span;
 pub use py_spy_python::value::{Kind, Limits, Redaction, SECRETS, Shown};
 pub use py_spy_target::Durations;
-pub use snapshot::{FrameSnapshot, ProcessInfo, Snapshot, ThreadSnapshot};
+pub use snapshot::{FrameSnapshot, ProcessInfo, Snapshot, Source, ThreadSnapshot};
 pub use thread_state::{LockWait, ThreadState};
 
 use std::time::Instant;

@@ -32,6 +32,7 @@ use kernel::Kernel;
 pub(crate) use kernel::{NoKernel, Ticked, TickedStack};
 use roots::Roots;
 pub(crate) use stacks::{Moment, NativeStack, Part};
+pub(crate) use values::About;
 pub use values::Variable;
 use values::Wants;
 

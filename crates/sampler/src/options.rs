@@ -35,6 +35,8 @@ pub struct Options {
     pub native_all: bool,
     /// Also the values of variables ([`Sampler::snapshot`](crate::Sampler::snapshot) only).
     pub values: Option<ValueOptions>,
+    /// Also where in its line each frame is ([`Sampler::snapshot`](crate::Sampler::snapshot) only).
+    pub spans: bool,
     /// Put a frame that names the thread under each stack.
     pub thread_frames: bool,
     /// Which line a frame shows.
@@ -97,6 +99,7 @@ impl Default for Options {
             native: false,
             native_all: false,
             values: None,
+            spans: false,
             thread_frames: false,
             lines: LineMode::Current,
             full_filenames: false,

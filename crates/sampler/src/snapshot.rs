@@ -2,7 +2,10 @@
 
 mod native;
 
+use std::ops::Range;
+
 use py_spy_profile::{Frame, FrameId, Tables};
+use py_spy_python::Span;
 use py_spy_target::Call;
 use rustc_hash::FxHashSet;
 
@@ -57,7 +60,7 @@ pub struct ThreadSnapshot {
 }
 
 /// One Python frame.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct FrameSnapshot {
     /// Function name, qualified where the interpreter knows it.
     pub name: String,
@@ -71,10 +74,21 @@ pub struct FrameSnapshot {
     pub is_entry: bool,
     /// The frame was entered from C through a shim frame (3.12+).
     pub is_shim_entry: bool,
-    /// The text of its line, where it was looked for.
-    pub source: Option<String>,
+    /// Where in its line the expression is that it runs, if that was wanted and is known (3.11+).
+    pub span: Option<Span>,
+    /// The text of its line without what stands around it, where it was looked for.
+    pub source: Option<Source>,
     /// Its variables; `None` when they were not wanted, or could not be read.
     pub locals: Option<Vec<Variable>>,
+}
+
+/// The text of a line.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// Without the blanks around it.
+    pub text: String,
+    /// The part of it that is running, in bytes, where that is known and not all of it.
+    pub part: Option<Range<usize>>,
 }
 
 impl ProcessInfo {
@@ -138,7 +152,7 @@ impl Sampler {
             let member = self.watch.roster.members[part.member];
             let (frames, complete) = match self.mixed_frames(&part, tables) {
                 Some(mut frames) => {
-                    if self.options.values.is_some() {
+                    if self.options.values.is_some() || self.options.spans {
                         add_locals(&mut frames, self.frames(&part, tables).0);
                     }
                     (frames, true)
@@ -175,7 +189,8 @@ impl Sampler {
         let runs = tid.is_some_and(|tid| running.contains(&tid));
         let call = tid.and_then(|tid| calls.get(&tid));
         let wait = about.and_then(|about| about.wait.as_ref());
-        let state = ThreadState::of(runs, part.holds_gil, call, roster.gil_of(part.member), wait);
+        let collecting = about.is_some_and(|about| about.collecting);
+        let state = ThreadState::of(runs, part.holds_gil, call, roster.gil_of(part.member), wait, collecting);
         let exception = about.and_then(|about| about.exception.as_ref()).map(|shown| shown.repr.clone());
         ThreadState { exception, ..state }
     }
@@ -218,6 +233,7 @@ impl Sampler {
                     line,
                     is_entry: raw.entry && !shims,
                     is_shim_entry: raw.entry && shims,
+                    span: if self.options.spans { codes.span(raw, memory, &python.layout) } else { None },
                     source: None,
                     locals: moment.values.get(&index).cloned(),
                 });
@@ -246,13 +262,13 @@ pub(crate) fn frame_of(tables: &Tables, id: FrameId, full_filenames: bool) -> Op
     }
 }
 
-/// Gives frames among native ones the variables of the same frames by themselves, which are in the same order.
+/// Gives frames among native ones what is known of the same frames by themselves, which are in the same order.
 pub(crate) fn add_locals(mixed: &mut [FrameSnapshot], plain: Vec<FrameSnapshot>) {
     let mut plain = plain.into_iter().peekable();
     for frame in mixed {
         let same = |other: &FrameSnapshot| other.name == frame.name && other.filename == frame.filename;
         if let Some(own) = plain.next_if(same) {
-            frame.locals = own.locals;
+            (frame.locals, frame.span) = (own.locals, own.span);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use py_spy_python::{Gil, value::Wait};
 use py_spy_target::Call;
+use rustc_hash::FxHashMap;
 
 use crate::ThreadSnapshot;
 
@@ -39,6 +40,7 @@ impl ThreadState {
         call: Option<&Call>,
         gil: Option<Gil>,
         wait: Option<&Wait>,
+        collecting: bool,
     ) -> Self {
         let at_gil = |futex: u64| {
             gil.is_some_and(|gil| !gil.names_holders_only() && futex.abs_diff(gil.last_holder) < GIL_REACH)
@@ -46,7 +48,10 @@ impl ThreadState {
         let futex = call.and_then(|call| call.futex);
         let lock = wait.map(|wait| LockWait { address: wait.lock, kind: wait.kind.clone(), owner: wait.owner });
         let doing = match (running, call) {
+            // A finalizer may have handed the lock on meanwhile, so it may be another one that began it.
+            (true, _) if holds_gil && collecting => "running, with the GIL, while garbage is collected".to_owned(),
             (true, _) if holds_gil => "running, with the GIL".to_owned(),
+            (true, _) if gil.is_none() && collecting => "running while garbage is collected".to_owned(),
             (true, _) => "running, without the GIL".to_owned(),
             (false, _) if futex.is_some_and(at_gil) => "waiting for the GIL".to_owned(),
             (false, _) if lock.is_some() => "waiting for a lock".to_owned(),
@@ -60,25 +65,26 @@ impl ThreadState {
 
 /// Marks the threads that wait for each other in a circle.
 pub(crate) fn find_deadlocks(threads: &mut [ThreadSnapshot]) {
-    let owner = |thread: &ThreadSnapshot| thread.state.as_ref()?.lock.as_ref()?.owner;
-    let next: Vec<Option<usize>> = threads
-        .iter()
-        .map(|thread| {
-            let owner = owner(thread)?;
-            threads.iter().position(|other| other.thread_id == owner)
-        })
-        .collect();
-    for start in 0..threads.len() {
-        let mut at = start;
-        for _ in 0..threads.len() {
-            let Some(further) = next[at] else { break };
-            at = further;
-            if at == start {
-                if let Some(state) = &mut threads[start].state {
-                    state.deadlocked = true;
-                }
-                break;
+    // Of threads that are said to be one the first counts.
+    let places: FxHashMap<u64, usize> =
+        threads.iter().enumerate().rev().map(|(place, thread)| (thread.thread_id, place)).collect();
+    let next: Vec<Option<usize>> =
+        threads.iter().map(|thread| places.get(&thread.state.as_ref()?.lock.as_ref()?.owner?).copied()).collect();
+    // In which walk each was met, so that all walks together are no longer than there are threads.
+    let mut met = vec![0; threads.len()];
+    for (start, walk) in (0..threads.len()).zip(1..) {
+        let mut at = Some(start);
+        while let Some(place) = at.filter(|&place| met[place] == 0) {
+            met[place] = walk;
+            at = next[place];
+        }
+        // Where a walk meets itself there is a circle, which is gone around once more.
+        while let Some(place) = at.filter(|&place| met[place] == walk) {
+            met[place] = usize::MAX;
+            if let Some(state) = &mut threads[place].state {
+                state.deadlocked = true;
             }
+            at = next[place];
         }
     }
 }

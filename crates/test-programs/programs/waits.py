@@ -1,8 +1,8 @@
-"""Threads that wait: two for each other's locks, one at a socket, one for a plain lock, one that handles an exception.
+"""Threads that wait: two for each other's locks, one at a socket, one for a plain lock, one that handles an exception, one for an import.
 
 Runs from 2.7 on.
 """
-import socket, sys, threading
+import os, socket, sys, tempfile, threading
 
 first, second, plain = threading.RLock(), threading.RLock(), threading.Lock()
 plain.acquire()
@@ -33,7 +33,7 @@ def other():
 
 def reader():
     password = "hunter2"
-    client.recv(1)
+    received = client.recv(1)
 
 
 def wants_plain(lock):
@@ -47,6 +47,14 @@ def handles():
         threading.Event().wait()
 
 
+def holds_import():
+    import held_by_test
+
+
+def wants_import():
+    import held_by_test
+
+
 def start(target, *arguments):
     thread = threading.Thread(target=target, args=arguments, name=target.__name__)
     thread.daemon = True
@@ -58,6 +66,18 @@ start(other)
 start(reader)
 start(wants_plain, plain)
 start(handles)
+if sys.version_info[0] > 2:
+    # Python 2 has one lock for all imports, which would hold up everything.
+    folder = tempfile.mkdtemp()
+    with open(os.path.join(folder, "held_by_test.py"), "w") as module:
+        module.write("import sys, threading\nsys.modules['__main__'].started.set()\nthreading.Event().wait()\n")
+    sys.path.insert(0, folder)
+    sys.dont_write_bytecode = True
+    start(holds_import)
+    started.wait()
+    os.remove(os.path.join(folder, "held_by_test.py"))
+    os.rmdir(folder)
+    start(wants_import)
 sys.stdout.write("port %d\n" % server.getsockname()[1])
 sys.stdout.write("ready\n")
 sys.stdout.flush()

@@ -100,9 +100,16 @@ static void interpreter(void) {
            AT(struct _gil_runtime_state, locked));
 #endif
 #if PY_VERSION_HEX < 0x030E0000
-    printf("code_generation: None },");
+    printf("code_generation: None, ");
 #else
-    printf("code_generation: Some(%zu) },", AT(PyInterpreterState, _code_object_generation));
+    printf("code_generation: Some(%zu), ", AT(PyInterpreterState, _code_object_generation));
+#endif
+#if PY_VERSION_HEX < 0x03070000
+    printf("collecting: Collecting::Unknown },");
+#elif PY_VERSION_HEX < 0x03090000
+    printf("collecting: Collecting::Runtime(%zu) },", AT(_PyRuntimeState, gc.collecting));
+#else
+    printf("collecting: Collecting::Interpreter(%zu) },", AT(PyInterpreterState, gc.collecting));
 #endif
 }
 

@@ -11,7 +11,7 @@ const HEADER: &str =
 //! Release builds for x86-64. The same fields are at the same places on other 64-bit little-endian machines.
 
 use super::{
-    AfterFork, Code, Dict, Entry, Frame, FrameSlot, Gil, GilFields, Instance, Interpreter, KeyTable, Layout, Lines, Long,
+    AfterFork, Code, Collecting, Dict, Entry, Frame, FrameSlot, Gil, GilFields, Instance, Interpreter, KeyTable, Layout, Lines, Long,
     Names, Objects, Position, Root, Running, Runtime, Sequence, Sizes, Thread, Unicode, Version,
 };
 ";

@@ -27,6 +27,20 @@ pub struct Interpreter {
     pub gil: Gil,
     /// A 64-bit count that grows whenever a code object is freed (3.14+).
     pub code_generation: Option<Offset>,
+    /// What says that the garbage collector is at work.
+    pub collecting: Collecting,
+}
+
+/// Where `collecting` is, an `int` that is not 0 while the garbage collector works (`struct _gc_runtime_state` in
+/// `Include/internal/pycore_gc.h`, before in `pycore_pymem.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Collecting {
+    /// A static variable of `Modules/gcmodule.c`, which has no known place (up to 3.6).
+    Unknown,
+    /// In `_PyRuntime` (3.7 and 3.8).
+    Runtime(Offset),
+    /// In the interpreter (3.9+).
+    Interpreter(Offset),
 }
 
 /// Where the global interpreter lock's `struct _gil_runtime_state` is.

@@ -3,8 +3,8 @@
 //! Release builds for x86-64. The same fields are at the same places on other 64-bit little-endian machines.
 
 use super::{
-    AfterFork, Code, Dict, Entry, Frame, FrameSlot, Gil, GilFields, Instance, Interpreter, KeyTable, Layout, Lines,
-    Long, Names, Objects, Position, Root, Running, Runtime, Sequence, Sizes, Thread, Unicode, Version,
+    AfterFork, Code, Collecting, Dict, Entry, Frame, FrameSlot, Gil, GilFields, Instance, Interpreter, KeyTable,
+    Layout, Lines, Long, Names, Objects, Position, Root, Running, Runtime, Sequence, Sizes, Thread, Unicode, Version,
 };
 
 /// Builds with a GIL: the version whose headers were asked, and its layout. The oldest is first.
@@ -37,6 +37,7 @@ pub(super) const V2_7: Layout = Layout {
         sysdict: 24,
         gil: Gil::Current(0),
         code_generation: None,
+        collecting: Collecting::Unknown,
     },
     thread: Thread {
         size: 152,
@@ -115,6 +116,7 @@ pub(super) const V3_6: Layout = Layout {
         sysdict: 32,
         gil: Gil::Current(0),
         code_generation: None,
+        collecting: Collecting::Unknown,
     },
     thread: Thread {
         size: 160,
@@ -186,6 +188,7 @@ pub(super) const V3_7: Layout = Layout {
         sysdict: 56,
         gil: Gil::Runtime(GilFields { last_holder: 1272, locked: 1280 }),
         code_generation: None,
+        collecting: Collecting::Runtime(632),
     },
     thread: Thread {
         size: 184,
@@ -257,6 +260,7 @@ pub(super) const V3_8: Layout = Layout {
         sysdict: 72,
         gil: Gil::Runtime(GilFields { last_holder: 1160, locked: 1168 }),
         code_generation: None,
+        collecting: Collecting::Runtime(544),
     },
     thread: Thread {
         size: 184,
@@ -328,6 +332,7 @@ pub(super) const V3_9: Layout = Layout {
         sysdict: 872,
         gil: Gil::Runtime(GilFields { last_holder: 360, locked: 368 }),
         code_generation: None,
+        collecting: Collecting::Interpreter(816),
     },
     thread: Thread {
         size: 184,
@@ -399,6 +404,7 @@ pub(super) const V3_10: Layout = Layout {
         sysdict: 872,
         gil: Gil::Runtime(GilFields { last_holder: 360, locked: 368 }),
         code_generation: None,
+        collecting: Collecting::Interpreter(816),
     },
     thread: Thread {
         size: 184,
@@ -470,6 +476,7 @@ pub(super) const V3_11: Layout = Layout {
         sysdict: 904,
         gil: Gil::Runtime(GilFields { last_holder: 368, locked: 376 }),
         code_generation: None,
+        collecting: Collecting::Interpreter(848),
     },
     thread: Thread {
         size: 168,
@@ -548,6 +555,7 @@ pub(super) const V3_12: Layout = Layout {
         sysdict: 352,
         gil: Gil::Interpreter { pointer: 384, fields: GilFields { last_holder: 8, locked: 16 } },
         code_generation: None,
+        collecting: Collecting::Interpreter(312),
     },
     thread: Thread {
         size: 152,
@@ -626,6 +634,7 @@ pub(super) const V3_13: Layout = Layout {
         sysdict: 7640,
         gil: Gil::Interpreter { pointer: 16, fields: GilFields { last_holder: 8, locked: 16 } },
         code_generation: None,
+        collecting: Collecting::Interpreter(7600),
     },
     thread: Thread {
         size: 168,
@@ -704,6 +713,7 @@ pub(super) const V3_14: Layout = Layout {
         sysdict: 7672,
         gil: Gil::Interpreter { pointer: 16, fields: GilFields { last_holder: 8, locked: 16 } },
         code_generation: Some(7992),
+        collecting: Collecting::Interpreter(7600),
     },
     thread: Thread {
         size: 168,
@@ -782,6 +792,7 @@ pub(super) const V3_15: Layout = Layout {
         sysdict: 7576,
         gil: Gil::Interpreter { pointer: 16, fields: GilFields { last_holder: 8, locked: 16 } },
         code_generation: Some(7944),
+        collecting: Collecting::Interpreter(7512),
     },
     thread: Thread {
         size: 192,
@@ -860,6 +871,7 @@ pub(super) const V3_13T: Layout = Layout {
         sysdict: 7648,
         gil: Gil::Optional { pointer: 16, fields: GilFields { last_holder: 16, locked: 24 }, enabled: 0 },
         code_generation: None,
+        collecting: Collecting::Interpreter(7600),
     },
     thread: Thread {
         size: 168,
@@ -938,6 +950,7 @@ pub(super) const V3_14T: Layout = Layout {
         sysdict: 7696,
         gil: Gil::Optional { pointer: 16, fields: GilFields { last_holder: 16, locked: 24 }, enabled: 0 },
         code_generation: Some(8024),
+        collecting: Collecting::Interpreter(7600),
     },
     thread: Thread {
         size: 168,
@@ -1016,6 +1029,7 @@ pub(super) const V3_15T: Layout = Layout {
         sysdict: 7576,
         gil: Gil::Optional { pointer: 16, fields: GilFields { last_holder: 16, locked: 24 }, enabled: 0 },
         code_generation: Some(7952),
+        collecting: Collecting::Interpreter(7512),
     },
     thread: Thread {
         size: 192,

@@ -35,9 +35,14 @@ impl Printer<'_> {
         Ok(read_vec(self.memory, start, length.min(SCANNED.max(self.limits.characters + 1) as u64) as usize)?)
     }
 
-    pub(super) fn bytes(&mut self, at: Addr, prefix: &str) -> Written {
+    /// What is in a `bytes`, as far as it may be shown.
+    pub(super) fn bytes_of(&self, at: Addr) -> Result<Vec<u8>, crate::Unreadable> {
         let length = object::size(self.memory, self.layout, add(at, self.layout.objects.bytes_size)?)?;
-        let bytes = self.raw(add(at, self.layout.objects.bytes_data)?, length)?;
+        self.raw(add(at, self.layout.objects.bytes_data)?, length)
+    }
+
+    pub(super) fn bytes(&mut self, at: Addr, prefix: &str) -> Written {
+        let bytes = self.bytes_of(at)?;
         self.push(prefix);
         quoted(&mut self.out, &bytes, self.limits.characters + 1);
         Ok(())
@@ -54,7 +59,7 @@ impl Printer<'_> {
         if self.values.style.mutable_quotes && self.out[mark..].starts_with('"') {
             // It writes out a single quote in any quotes (`bytearray_repr` in `Objects/bytearrayobject.c`).
             let escaped = self.out[mark..].replace('\'', "\\'");
-            self.out.truncate(mark);
+            self.truncate(mark);
             self.push(&escaped);
         }
         self.push(")");

@@ -25,6 +25,9 @@ pub(super) const EXCEPTION_SUBCLASS: u64 = 1 << 30;
 /// Classes that one class may derive from.
 const MAX_BASES: u64 = 256;
 
+/// Characters of a class's name, its module's, and the path of a file that it is in.
+const MAX_NAME: u64 = 1 << 12;
+
 /// Classes that are kept.
 const MAX_CLASSES: usize = 1 << 14;
 
@@ -126,11 +129,11 @@ impl Look<'_> {
             return (module.to_owned(), name.to_owned());
         }
         let own = self.own(class, "__module__").ok().flatten();
-        let own = own.and_then(|text| object::text(self.memory, self.layout, text).ok());
+        let own = own.and_then(|text| object::short_text(self.memory, self.layout, text, MAX_NAME).ok());
         let (plain, qualified) = self.values.class_names;
         let text = |offset: u32| {
             let text = read_u64(self.memory, add(class, self.values.header + offset)?)?;
-            object::text(self.memory, self.layout, text)
+            object::short_text(self.memory, self.layout, text, MAX_NAME)
         };
         let qualname = qualified.and_then(|offset| text(offset).ok()).or_else(|| text(plain).ok());
         (own.unwrap_or_default(), qualname.unwrap_or_else(|| name.to_owned()))
@@ -215,7 +218,7 @@ impl Look<'_> {
         let function = self.own(class, "__repr__")?.ok_or(Unreadable::Nonsense("a class", class))?;
         let code = read_u64(self.memory, add(function, self.values.header + self.values.function_code)?)?;
         let file = read_u64(self.memory, add(code, self.layout.code.filename)?)?;
-        object::text(self.memory, self.layout, file)
+        object::short_text(self.memory, self.layout, file, MAX_NAME)
     }
 }
 

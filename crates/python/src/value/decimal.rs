@@ -43,7 +43,7 @@ impl Printer<'_> {
             let signaling = if flags & 8 != 0 { "s" } else { "" };
             return Ok(format!("{sign}{signaling}NaN{}", digits.trim_start_matches('0')));
         }
-        Ok(format!("{sign}{}", scientific(digits, exponent)))
+        Ok(format!("{sign}{}", scientific(digits, exponent).ok_or(Unreadable::Nonsense("a Decimal", at))?))
     }
 
     /// Python 2: sign, digits as a string, exponent in slots (`Lib/decimal.py`).
@@ -60,26 +60,30 @@ impl Printer<'_> {
             });
         };
         let number = i64::try_from(number).map_err(|_| Unreadable::Nonsense("a Decimal", at))?;
-        Ok(format!("{sign}{}", scientific(&digits, number)))
+        Ok(format!("{sign}{}", scientific(&digits, number).ok_or(Unreadable::Nonsense("a Decimal", at))?))
     }
 }
 
-/// `to-scientific-string` of the General Decimal Arithmetic Specification.
-fn scientific(digits: &str, exponent: i64) -> String {
+/// `to-scientific-string` of the General Decimal Arithmetic Specification; `None` of what are no digits.
+fn scientific(digits: &str, exponent: i64) -> Option<String> {
+    // They are cut into parts, which not every text can be everywhere.
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let count = digits.len() as i64;
     let left = exponent.saturating_add(count);
     if exponent <= 0 && left > -6 {
-        return if exponent == 0 {
+        return Some(if exponent == 0 {
             digits.to_owned()
         } else if left > 0 {
             let (whole, part) = digits.split_at(left as usize);
             format!("{whole}.{part}")
         } else {
             format!("0.{}{digits}", "0".repeat(-left as usize))
-        };
+        });
     }
     let point = if count > 1 { format!("{}.{}", &digits[..1], &digits[1..]) } else { digits.to_owned() };
-    format!("{point}E{:+}", left.saturating_sub(1))
+    Some(format!("{point}E{:+}", left.saturating_sub(1)))
 }
 
 #[cfg(test)]
@@ -98,7 +102,10 @@ mod tests {
             ("0", 0, "0"),
             ("1", 5, "1E+5"),
         ] {
-            assert_eq!(scientific(digits, exponent), text);
+            assert_eq!(scientific(digits, exponent).as_deref(), Some(text));
+        }
+        for exponent in [i64::MIN, -3, -1, 0, 1, i64::MAX] {
+            assert_eq!(scientific("\u{e9}\u{e9}", exponent), None);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use py_spy_address_space::{Addr, read_u64};
 
+use rustc_hash::FxHashMap;
+
 use super::class::Class;
 use super::printer::{Printer, Written};
 use crate::object::{self, Unreadable};
@@ -11,6 +13,19 @@ const SPARE_PLACES: u64 = 256;
 
 /// Entries of an `OrderedDict` that are followed.
 const MAX_LINKS: usize = 1 << 16;
+
+/// Entries by their keys: a list of links may be as long as the dict.
+struct Order(FxHashMap<Addr, Addr>);
+
+impl Order {
+    fn of(entries: &[(Addr, Addr)]) -> Order {
+        Order(entries.iter().copied().collect())
+    }
+
+    fn entry(&self, key: Addr) -> Option<(Addr, Addr)> {
+        self.0.get(&key).map(|&value| (key, value))
+    }
+}
 
 impl Printer<'_> {
     /// Its entries in their order.
@@ -78,13 +93,15 @@ impl Printer<'_> {
         if self.values.style.two {
             return self.linked_entries(at, entries);
         }
+        let order = Order::of(&entries);
+        let most = entries.len().min(MAX_LINKS).min(self.limits.elements + 1);
         let mut node = self.field(at, self.dict_size())?;
-        let mut ordered = Vec::with_capacity(entries.len());
-        while node != 0 && ordered.len() < entries.len().min(MAX_LINKS).min(self.limits.elements + 1) {
-            let key = read_u64(self.memory, node)?;
-            if let Some(&entry) = entries.iter().find(|entry| entry.0 == key) {
-                ordered.push(entry);
+        let mut ordered = Vec::with_capacity(most);
+        for _ in 0..most {
+            if node == 0 {
+                break;
             }
+            ordered.extend(order.entry(read_u64(self.memory, node)?));
             node = read_u64(self.memory, node.wrapping_add(16))?;
         }
         Ok(if ordered.is_empty() { entries } else { ordered })
@@ -92,12 +109,16 @@ impl Printer<'_> {
 
     /// Python 2: a ring of lists of the last one, the next one and a key (`Lib/collections.py`).
     fn linked_entries(&mut self, at: Addr, entries: Vec<(Addr, Addr)>) -> Result<Vec<(Addr, Addr)>, Unreadable> {
+        let order = Order::of(&entries);
         let root = self.attribute(at, "_OrderedDict__root")?;
         let mut ordered = Vec::with_capacity(entries.len());
         let mut link = self.list_items(root)?.get(1).copied().unwrap_or(root);
-        while link != root && ordered.len() < entries.len().min(MAX_LINKS) {
+        for _ in 0..entries.len().min(MAX_LINKS).min(self.limits.elements + 1) {
+            if link == root {
+                break;
+            }
             let [_, next, key] = self.list_items(link)?[..] else { break };
-            ordered.extend(entries.iter().find(|entry| entry.0 == key));
+            ordered.extend(order.entry(key));
             link = next;
         }
         Ok(if ordered.is_empty() { entries } else { ordered })

@@ -2,6 +2,8 @@
 
 use py_spy_address_space::Addr;
 
+use rustc_hash::FxHashMap;
+
 use super::class::{Class, EXCEPTION_SUBCLASS};
 use super::printer::{Printer, Written};
 use crate::object::{self, Unreadable};
@@ -56,7 +58,7 @@ impl Printer<'_> {
     pub(super) fn dataclass(&mut self, at: Addr, class: &Class) -> Written {
         let fields =
             self.class_attribute(class, "__dataclass_fields__")?.ok_or(Unreadable::Nonsense("a dataclass", at))?;
-        let attributes = self.attributes(at)?;
+        let attributes: FxHashMap<String, Addr> = self.attributes(at)?.into_iter().collect();
         let mut shown = Vec::new();
         for (name, field) in self.entries(fields)? {
             let wanted = match self.maybe_attribute(field, "repr")? {
@@ -65,10 +67,10 @@ impl Printer<'_> {
             };
             let name = self.text_of(name)?;
             // A pseudo-field (`ClassVar`, `InitVar`) is none of the instance.
-            if let Some((_, value)) = attributes.iter().find(|(known, _)| *known == name)
+            if let Some(&value) = attributes.get(&name)
                 && wanted
             {
-                shown.push((name, *value));
+                shown.push((name, value));
             }
         }
         let name = class.qualname.clone();

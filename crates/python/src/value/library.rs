@@ -38,6 +38,9 @@ impl Printer<'_> {
                 printer.value(item);
             }
             for (key, value) in printer.entries(keywords)? {
+                if printer.is_full() {
+                    break;
+                }
                 let key = printer.string(key)?;
                 printer.write(format_args!(", {key}="));
                 printer.named(&key, value);
@@ -60,7 +63,7 @@ impl Printer<'_> {
         self.value(pattern);
         // No more than 200 characters of the pattern (`pattern_repr`).
         if let Some((place, _)) = self.out[mark..].char_indices().nth(200) {
-            self.out.truncate(mark + place);
+            self.truncate(mark + place);
         }
         let names: Vec<&str> = FLAGS.iter().filter(|(bit, _)| flags & bit != 0).map(|&(_, name)| name).collect();
         if !names.is_empty() {
@@ -233,7 +236,7 @@ impl Printer<'_> {
                 return Ok(LockState { locked: count != 0, owner: Some((owner, count)) });
             }
             let locked = first & 1 != 0;
-            return Ok(LockState { locked, owner: Some((owner, if locked { count + 1 } else { 0 })) });
+            return Ok(LockState { locked, owner: Some((owner, if locked { count.saturating_add(1) } else { 0 })) });
         }
         Ok(LockState { locked: if recent { byte(0)? } else { byte(16)? }, owner: None })
     }

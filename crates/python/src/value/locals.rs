@@ -12,6 +12,12 @@ use crate::stack::RawFrame;
 /// Variables of one frame that are shown.
 const MAX_LOCALS: usize = 4096;
 
+/// Places of a namespace that are looked at; some may be empty.
+const MAX_PLACES: u64 = 4 * MAX_LOCALS as u64;
+
+/// Characters of a variable's name.
+const MAX_NAME: u64 = 1 << 12;
+
 /// `CO_OPTIMIZED`: its variables are in the frame and not in a dict (`Include/code.h`).
 const OPTIMIZED: u32 = 1;
 
@@ -24,7 +30,7 @@ const CELL: u8 = 0x40;
 const FREE: u8 = 0x80;
 
 /// What a variable is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// An argument: positional, keyword-only, `*args` or `**kwargs`.
     Argument,
@@ -98,8 +104,8 @@ pub fn locals(
     // A function that asked for `locals()` has them there too, as they were then.
     if own != 0 && flags & OPTIMIZED == 0 && (own != of_module || globals) {
         let kind = if own == of_module { Kind::Global } else { Kind::Local };
-        for (name, value) in object::dict_entries(memory, layout, own)?.into_iter().take(MAX_LOCALS) {
-            if let Ok(name) = object::text(memory, layout, name)
+        for (name, value) in object::dict_start(memory, layout, own, MAX_PLACES)?.into_iter().take(MAX_LOCALS) {
+            if let Ok(name) = object::short_text(memory, layout, name, MAX_NAME)
                 && !matches!(&*name, "__builtins__")
             {
                 found.push(Local { name, kind, place: Place::At(value) });
@@ -128,7 +134,8 @@ impl Look<'_> {
             return Err(Unreadable::Nonsense("names of variables", tuple));
         }
         let bytes = read_vec(self.memory, add(tuple, sequence.items)?, count as usize * 8)?;
-        bytes.chunks_exact(8).map(|chunk| object::text(self.memory, self.layout, word(chunk, 0))).collect()
+        let name = |chunk: &[u8]| object::short_text(self.memory, self.layout, word(chunk, 0), MAX_NAME);
+        bytes.chunks_exact(8).map(name).collect()
     }
 
     /// The names of all slots of a frame, and whether each is a cell or one of an enclosing function.
@@ -138,7 +145,9 @@ impl Look<'_> {
             Cells::Kinds { count, kinds } => {
                 let count = self.int(count)? as usize;
                 let kinds = read_u64(self.memory, add(self.code, self.values.header + kinds)?)?;
-                let kinds = object::bytes(self.memory, self.layout, kinds)?;
+                let size = object::size(self.memory, self.layout, add(kinds, self.layout.objects.bytes_size)?)?;
+                let data = add(kinds, self.layout.objects.bytes_data)?;
+                let kinds = read_vec(self.memory, data, size.min(MAX_LOCALS as u64) as usize)?;
                 let slots = names.into_iter().zip(kinds).take(count);
                 Ok(slots.map(|(name, kind)| (name, kind & CELL != 0, kind & FREE != 0)).collect())
             }

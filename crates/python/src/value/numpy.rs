@@ -48,17 +48,17 @@ impl Printer<'_> {
             _ => {
                 self.machine_values(code, self.place(at, 0)?, 1)?;
                 let inner = self.out[mark + 1..self.out.len() - 1].to_owned();
-                self.out.truncate(mark);
+                self.truncate(mark);
                 self.push(&inner);
             }
         }
         if named && code == '?' {
             let value = self.out[mark..].to_owned();
-            self.out.truncate(mark);
+            self.truncate(mark);
             self.write(format_args!("np.{value}_"));
         } else if named {
             let value = self.out[mark..].to_owned();
-            self.out.truncate(mark);
+            self.truncate(mark);
             self.write(format_args!("np.{name}({value})"));
         }
         Ok(())

@@ -113,9 +113,7 @@ impl Printer<'_> {
         let class = self.class_of(at).map(|class| class.repr.clone()).unwrap_or_default();
         let text = match (&*class, self.values.style.two) {
             ("str", true) => self.text_of(at).ok(),
-            ("bytes", _) => object::bytes(self.memory, self.layout, at)
-                .ok()
-                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            ("bytes", _) => self.bytes_of(at).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             _ => self
                 .characters(at, SCANNED)
                 .ok()

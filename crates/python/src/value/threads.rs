@@ -2,8 +2,9 @@
 
 use py_spy_address_space::{Addr, read_u64, read_vec};
 
-use super::class::Classes;
-use super::printer::{Look, Printer, Shown};
+use super::class::{Class, Classes};
+use super::look::{Look, Metered, Shown};
+use super::printer::Printer;
 use crate::object::{Unreadable, add, word};
 use crate::stack::RawFrame;
 
@@ -57,26 +58,29 @@ impl Look<'_> {
         let slots = (1..=MAX_SLOTS).rev().find_map(|count| read_vec(self.memory, start, count * 8).ok())?;
         let tag = self.layout.frame.code_tag;
         let words: Vec<Addr> = slots.chunks_exact(8).map(|chunk| word(chunk, 0) & !tag).filter(|&at| at > 1).collect();
-        let mut printer = Printer::new(*self, classes);
-        let mut candidates: Vec<(Addr, Option<u64>)> = words.iter().map(|&at| (at, None)).collect();
+        let metered = Metered::of(self.memory);
+        let mut printer = Printer::new(Look { memory: &metered, ..*self }, classes);
+        let mut candidates: Vec<Candidate> = words.iter().map(|&at| Candidate::alone(at)).collect();
         for &at in &words {
             // A method that is bound to it, or an object that has it.
             let Ok(class) = printer.class_of(at) else { continue };
             if &*class.tp_name == "builtin_function_or_method" {
-                candidates.extend(printer.field(at, 8).ok().map(|bound| (bound, None)));
+                candidates.extend(printer.field(at, 8).ok().map(Candidate::alone));
             } else if class.is_heap() && !LOCKS.contains(&&*class.tp_name) {
-                candidates.extend(printer.locks_of(at).unwrap_or_default());
+                candidates.extend(printer.locks_of(at, &class).unwrap_or_default());
             }
         }
+        // The lock itself may be at hand too, of which less is known.
+        candidates.sort_by_key(|candidate| (candidate.kind.is_none(), candidate.owner.is_none()));
         let mut likely: Vec<Wait> = Vec::new();
-        for (at, owner) in candidates {
+        for Candidate { at, owner, kind } in candidates {
             let Ok(class) = printer.class_of(at) else { continue };
             if !LOCKS.contains(&&*class.tp_name) {
                 continue;
             }
             let Ok(state) = printer.lock_state(at, &class.tp_name) else { continue };
             let owner = state.owner.map(|owner| owner.0).or(owner);
-            let wait = Wait { lock: at, kind: class.tp_name.clone(), owner };
+            let wait = Wait { lock: at, kind: kind.unwrap_or_else(|| class.tp_name.clone()), owner };
             match printer.field(at, 0) {
                 Ok(semaphore) if semaphore == futex => return Some(wait),
                 Ok(byte)
@@ -94,15 +98,34 @@ impl Look<'_> {
     }
 }
 
+/// What may be the lock that a thread waits for.
+struct Candidate {
+    at: Addr,
+    /// Who has it, where the object that it belongs to says so.
+    owner: Option<u64>,
+    /// What it is called, if not by its type.
+    kind: Option<String>,
+}
+
+impl Candidate {
+    fn alone(at: Addr) -> Candidate {
+        Candidate { at, owner: None, kind: None }
+    }
+}
+
 impl Printer<'_> {
-    /// The attributes of an object, with the owner that it keeps beside them: `RLock` of Python 2 is written in Python.
-    fn locks_of(&mut self, at: Addr) -> Result<Vec<(Addr, Option<u64>)>, Unreadable> {
+    /// The attributes of an object, with the owner that it keeps beside them: `RLock` of Python 2 is written in Python, and so is
+    /// the lock of a module that is being imported (`_ModuleLock` in `Lib/importlib/_bootstrap.py`, 3.3+).
+    fn locks_of(&mut self, at: Addr, class: &Class) -> Result<Vec<Candidate>, Unreadable> {
         let attributes = self.attributes(at)?;
-        let owner = attributes.iter().find(|(name, _)| OWNERS.contains(&&**name));
-        let owner = match owner {
-            Some(&(_, owner)) => self.number(owner)?.and_then(|owner| u64::try_from(owner).ok()),
+        let get = |wanted: &[&str]| attributes.iter().find(|(name, _)| wanted.contains(&&**name)).map(|found| found.1);
+        let is_import = class.qualname == "_ModuleLock" && class.module.contains("importlib");
+        let owner = match get(if is_import { &["owner"] } else { &OWNERS }) {
+            Some(owner) => self.number(owner)?.and_then(|owner| u64::try_from(owner).ok()),
             None => None,
         };
-        Ok(attributes.into_iter().map(|(_, value)| (value, owner)).collect())
+        let module = get(&["name"]).filter(|_| is_import).and_then(|name| self.string(name).ok());
+        let kind = module.map(|module| format!("the import lock of {module}"));
+        Ok(attributes.iter().map(|&(_, at)| Candidate { at, owner, kind: kind.clone() }).collect())
     }
 }

@@ -1,8 +1,8 @@
 //! What the code that walks takes for granted of a layout.
 
 use py_spy_python::layout::{
-    Code, Entry, Frame, FrameSlot, Gil, GilFields, Instance, KeyTable, Layout, MAX_OFFSET, Names, Objects, Offset,
-    Root, Running, Thread,
+    Code, Collecting, Entry, Frame, FrameSlot, Gil, GilFields, Instance, KeyTable, Layout, MAX_OFFSET, Names, Objects,
+    Offset, Root, Running, Thread,
 };
 
 pub(crate) fn assert_bounds(name: &str, layout: &Layout) {
@@ -33,6 +33,10 @@ fn interpreter(name: &str, layout: &Layout) {
     inside(name, &fields, 8, MAX_OFFSET);
     inside(name, interpreter.id.as_slice(), 8, MAX_OFFSET);
     inside(name, interpreter.code_generation.as_slice(), 8, MAX_OFFSET);
+    match interpreter.collecting {
+        Collecting::Unknown => {}
+        Collecting::Runtime(offset) | Collecting::Interpreter(offset) => inside(name, &[offset], 4, MAX_OFFSET),
+    }
     match interpreter.gil {
         Gil::Current(at) => assert_eq!(at, 0, "{name}"),
         Gil::Runtime(fields) => gil(name, fields, MAX_OFFSET),

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::{Addr, Fault, FaultKind, Memory, Pages, read_u64};
+use py_spy_python::is_collecting;
 use py_spy_python::layout::values::Values;
 use py_spy_python::value::{Classes, Kind, Look, Place, Shown, Wait, locals};
 
@@ -17,7 +18,7 @@ const VALUES_WITHIN: Duration = Duration::from_millis(500);
 const READS_BETWEEN: u32 = 64;
 
 /// One variable with its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Variable {
     /// Its name.
     pub name: String,
@@ -34,6 +35,8 @@ pub struct Variable {
 pub(crate) struct About {
     pub(crate) wait: Option<Wait>,
     pub(crate) exception: Option<Shown>,
+    /// The garbage collector of its interpreter is at work.
+    pub(crate) collecting: bool,
 }
 
 /// What is wanted of variables, and what helps to read them.
@@ -92,7 +95,9 @@ impl Watch {
             let wait =
                 frame.zip(futex).and_then(|(frame, futex)| look.wait(&mut wants.classes, frame, futex, member.id));
             let exception = look.exception(&mut wants.classes, member.at);
-            self.moment.about.insert(part.member, About { wait, exception });
+            let interpreter = self.roster.interpreters[member.interpreter].at;
+            let collecting = is_collecting(memory, layout, self.python.runtime, interpreter).unwrap_or(false);
+            self.moment.about.insert(part.member, About { wait, exception, collecting });
         }
         for (index, frame) in self.moment.frames.iter().enumerate().skip(first) {
             if frame.shim || !*variables {

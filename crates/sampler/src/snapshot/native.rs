@@ -27,7 +27,7 @@ impl Sampler {
                 name: self.watch.target.thread_name(stack.tid),
                 active,
                 owns_gil: false,
-                state: states.then(|| ThreadState::of(active, false, call, None, None)),
+                state: states.then(|| ThreadState::of(active, false, call, None, None, false)),
                 frames: self.mixed(Some(stack), 0..0, tables).unwrap_or_default(),
             });
         }

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use py_spy_address_space::Addr;
 
+use crate::Call;
+
 use super::bytes::{half, long, word};
 
 /// Threads that are taken: more than the kernel has numbers for (`PID_MAX_LIMIT`).
@@ -17,6 +19,9 @@ const NT_PRSTATUS: u32 = 1;
 const NT_PRPSINFO: u32 = 3;
 const NT_AUXV: u32 = 6;
 const NT_FILE: u32 = 0x4649_4c45;
+
+/// No system call has a number as high as this; what is in none says -1.
+const MAX_CALL: u64 = 1 << 16;
 
 /// Where the registers are in a `struct elf_prstatus` (`include/linux/elfcore.h`).
 const REGISTERS: usize = 112;
@@ -36,6 +41,16 @@ pub struct CoreThread {
     pub pthread: u64,
     /// Its registers, if it is of an x86-64: rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 to r15, rip.
     pub registers: Option<[u64; 17]>,
+    /// The number of the system call that it was in (`orig_rax`); `None` when it was in none.
+    pub call: Option<u64>,
+}
+
+impl CoreThread {
+    /// The system call that it was in. Which file a descriptor was is not in a core file.
+    pub fn waits_in(&self) -> Option<Call> {
+        const RDI: usize = 5;
+        Some(Call::of_number(self.call?, self.registers.map(|all| all[RDI])))
+    }
 }
 
 /// A file that was mapped.
@@ -78,6 +93,7 @@ impl Notes {
                         tid: word(contents, 32),
                         pthread: registers.map_or(0, |all| long(all, 21 * 8)),
                         registers: registers.map(in_order),
+                        call: registers.map(|all| long(all, 15 * 8)).filter(|&call| call < MAX_CALL),
                     });
                 }
                 NT_PRPSINFO if size >= 136 => {

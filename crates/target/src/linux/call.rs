@@ -81,10 +81,19 @@ impl Call {
         let mut words = text.split_whitespace();
         let number: u64 = words.next()?.parse().ok()?;
         let first = words.next().and_then(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
+        Some(Call::new(number, first, |fd| file(&process, fd)))
+    }
+
+    /// The call with this number and first argument, of a process that is dead.
+    pub(crate) fn of_number(number: u64, first: Option<u64>) -> Call {
+        Call::new(number, first, |fd| format!("fd {fd}"))
+    }
+
+    fn new(number: u64, first: Option<u64>, file: impl Fn(u32) -> String) -> Call {
         let known = CALLS.iter().find(|call| call.0 == number);
         let name = known.map_or_else(|| format!("syscall {number}"), |call| call.1.to_owned());
-        let file = known.filter(|call| call.2).and(first).map(|fd| file(&process, fd as u32));
-        Some(Call { futex: first.filter(|_| name == "futex"), name, file })
+        let file = known.filter(|call| call.2).and(first).map(|fd| file(fd as u32));
+        Call { futex: first.filter(|_| name == "futex"), name, file }
     }
 }
 

@@ -46,7 +46,7 @@ impl RootFolder {
     ///
     /// # Errors
     /// When there is none.
-    pub(crate) fn at(folder: &Path) -> io::Result<RootFolder> {
+    pub fn at(folder: &Path) -> io::Result<RootFolder> {
         Ok(RootFolder { root: handle(folder)?, working: None })
     }
 

@@ -3,8 +3,8 @@
 use super::table::{Fields, Table, Width};
 use super::{Offset, Unusable};
 use crate::layout::{
-    Code, Dict, Entry, Frame, FrameSlot, Gil, GilFields, Interpreter, Layout, Long, MAX_OFFSET, Objects, Root, Runtime,
-    Sequence, Thread, Unicode,
+    Code, Collecting, Dict, Entry, Frame, FrameSlot, Gil, GilFields, Interpreter, Layout, Long, MAX_OFFSET, Objects,
+    Root, Runtime, Sequence, Thread, Unicode,
 };
 use Width::{Byte, Instruction, Int, Word};
 
@@ -23,7 +23,7 @@ pub(super) fn layout(table: &Table, row: &Layout, free_threaded: bool) -> Result
         runtime: Runtime {
             interpreters_head: table.group("runtime_state", MAX_OFFSET)?.at("interpreters_head", Word)?,
         },
-        interpreter: interpreter(&table.group("interpreter_state", MAX_OFFSET)?, free_threaded)?,
+        interpreter: interpreter(table, &table.group("interpreter_state", MAX_OFFSET)?, free_threaded)?,
         thread: thread(&table.group("thread_state", Thread::MAX_SIZE)?, &row.thread)?,
         frame: frame(table, &row.frame)?,
         code: code(&table.group("code_object", Code::MAX_SIZE)?, &row.code, shift, free_threaded)?,
@@ -31,7 +31,7 @@ pub(super) fn layout(table: &Table, row: &Layout, free_threaded: bool) -> Result
     })
 }
 
-fn interpreter(fields: &Fields, free_threaded: bool) -> Result<Interpreter, Unusable> {
+fn interpreter(table: &Table, fields: &Fields, free_threaded: bool) -> Result<Interpreter, Unusable> {
     let pointer = fields.at("ceval_gil", Word)?;
     // Published is the struct inside the interpreter; the one in force is elsewhere when interpreters share it.
     let inside = |field, width| fields.inside(field, "gil_runtime_state", GIL_REACH, width);
@@ -56,7 +56,15 @@ fn interpreter(fields: &Fields, free_threaded: bool) -> Result<Interpreter, Unus
             Gil::Interpreter { pointer, fields: gil }
         },
         code_generation: fields.newer("code_object_generation", Word)?,
+        collecting: collecting(table, fields).unwrap_or(Collecting::Unknown),
     })
+}
+
+/// What is in the collector's struct is counted from its start. No stack needs it, so what can not be is not known.
+fn collecting(table: &Table, fields: &Fields) -> Option<Collecting> {
+    let inner = table.group("gc", MAX_OFFSET).ok()?.at("collecting", Int).ok()?;
+    let offset = inner.checked_add(fields.at("gc", Word).ok()?)?;
+    (offset <= MAX_OFFSET).then_some(Collecting::Interpreter(offset))
 }
 
 fn thread(fields: &Fields, row: &Thread) -> Result<Thread, Unusable> {
