@@ -212,7 +212,7 @@ fn what_contains_itself_ends() {
 
 /// A text of one byte for each character.
 fn text(program: &mut Program, text: &str) -> Addr {
-    let unicode = program.layout.objects.unicode.clone();
+    let unicode = program.layout.objects.unicode;
     let at = program.object("str", 64 + text.len() as u64);
     program.memory.word(at + u64::from(unicode.length), text.len() as u64);
     // Compact and of ASCII, of one byte each.
@@ -258,7 +258,7 @@ fn an_int_of_2_to_the_50_digits_is_told_by_its_length() {
     for (major, minor) in SERIES {
         let mut program = Program::new(Version::series(major, minor));
         let at = program.object(if major == 2 { "long" } else { "int" }, 64);
-        let long = program.layout.objects.long.clone();
+        let long = program.layout.objects.long;
         program.memory.word(at + u64::from(long.size), if long.tagged { 1 << 53 } else { 1 << 50 });
         let shown = program.show(at).repr;
         assert!(program.memory.reads.get() < 100);
@@ -271,7 +271,7 @@ fn an_int_of_2_to_the_50_digits_is_told_by_its_length() {
 #[test]
 fn texts_that_lie_about_their_characters_are_bounded() {
     let mut program = Program::new(Version::series(3, 12));
-    let unicode = program.layout.objects.unicode.clone();
+    let unicode = program.layout.objects.unicode;
     for state in 0..64_u64 {
         for length in [8, 1 << 20, 1 << 40, u64::MAX] {
             let at = text(&mut program, &"\x7f\x01".repeat(64));

@@ -113,7 +113,7 @@ fn look(core: &Core, python: &Python, mut native: Option<&mut NativeStacks>, opt
         let doing = format!("hit by signal {}{and}", core.signal);
         ThreadState { doing, ..ThreadState::default() }
     };
-    let mut namer = Frames::of(&memory, python, options);
+    let mut on_stacks = Frames::of(&memory, python, options);
     let mut first = None;
     let found = interpreters(&mut Reader::new(&mut window, &memory, 0), layout, python.runtime).unwrap_or_default();
     for interpreter in found.iter().rev() {
@@ -132,7 +132,7 @@ fn look(core: &Core, python: &Python, mut native: Option<&mut NativeStacks>, opt
             let thread = of_pthread.get(&state.id);
             let thread = thread.or_else(|| of_tid.get(&u32::try_from(state.native_id?).ok()?)).copied();
             let tid = thread.map(|thread| thread.tid);
-            let mut frames = namer.frames(&raw);
+            let mut frames = on_stacks.frames(&raw);
             if let (Some(native), Some(thread)) = (&mut native, thread)
                 && let Some(mut mixed) = native.mixed(&memory, python, thread, &raw, &frames)
             {
@@ -143,7 +143,7 @@ fn look(core: &Core, python: &Python, mut native: Option<&mut NativeStacks>, opt
             let mut doing = None;
             if states_wanted {
                 let call = thread.and_then(CoreThread::waits_in);
-                let about = namer.about(state, &raw, call.as_ref());
+                let about = on_stacks.about(state, &raw, call.as_ref());
                 let collecting = is_collecting(&memory, layout, python.runtime, interpreter.at).unwrap_or(false);
                 // Of a thread without registers nothing is known.
                 let runs = call.is_none() && thread.is_some_and(|thread| thread.registers.is_some());

@@ -70,6 +70,8 @@ impl Look<'_> {
                 candidates.extend(printer.locks_of(at, &class).unwrap_or_default());
             }
         }
+        // The lock itself may be at hand too, of which less is known.
+        candidates.sort_by_key(|candidate| (candidate.kind.is_none(), candidate.owner.is_none()));
         let mut likely: Vec<Wait> = Vec::new();
         for Candidate { at, owner, kind } in candidates {
             let Ok(class) = printer.class_of(at) else { continue };
