@@ -98,7 +98,7 @@ fn garbage_collection_is_told() {
     for interpreter in one_of_each_series_that_runs("collects") {
         let program = Program::start(&turn, interpreter, "collects", &[]);
         let threads = dump_json(&program, &["--state"]);
-        let doing = thread(&threads, "MainThread")["state"]["doing"].as_str().expect("words");
+        let doing = threads[0]["state"]["doing"].as_str().expect("words");
         assert!(
             doing.starts_with("running") && doing.ends_with(" while garbage is collected"),
             "{interpreter}: {doing}"
