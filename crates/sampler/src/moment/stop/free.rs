@@ -81,6 +81,9 @@ impl Watch {
                 return Ok(Look::True);
             }
             self.moment.rewind(mark);
+            if tries == 1 && !self.stopper.is_attached() {
+                self.read_before(tid)?;
+            }
             let still = if tries == 1 && runs { self.hold(tid) } else { self.keep_thread_still(tid, false) };
             let still = match still {
                 Ok(still) => still,
@@ -121,6 +124,16 @@ impl Watch {
         self.moment.rewind(mark);
         self.moment.dropped += 1;
         Ok(Look::True)
+    }
+
+    /// Reads once what will be read with the thread stopped: after a pause the first read of a page takes five times as long as the
+    /// second one.
+    fn read_before(&mut self, tid: u32) -> Result<(), Unreadable> {
+        self.window.refill(&self.memory, (0, 0), &mut [])?;
+        if let Some(native) = &mut self.native {
+            native.read_before(&self.memory, tid);
+        }
+        Ok(())
     }
 
     /// A thread that is in no list stands still: if it has come into one meanwhile it is looked at again.
