@@ -102,6 +102,18 @@ fn so_does_c_with_a_realigned_stack() {
 }
 
 #[test]
+fn so_does_c_whose_unwind_tables_are_not_loaded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // In the section `.debug_frame`, plain and packed.
+    for packed in ["-gz=none", "-gz=zlib"] {
+        let options =
+            ["-O2", "-fPIC", "-shared", "-fomit-frame-pointer", "-fno-asynchronous-unwind-tables", "-g", packed];
+        let Some(library) = library(folder.path(), "gcc", &options, "tableless.c") else { return };
+        calls_back(&library, "alpha_", &["<module>", "calls", "alpha_", "called"]);
+    }
+}
+
+#[test]
 fn so_does_a_handler_of_a_signal() {
     let folder = tempfile::tempdir().expect("a folder");
     let Some(library) = library(folder.path(), "gcc", &C, "work.c") else { return };

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::{Addr, Mapping, Memory, Module, read_u64};
-use py_spy_native::{End, NativeFrame, Registers, Source, Stack, Unwinder};
+use py_spy_native::{DebugFrames, End, NativeFrame, Registers, Source, Stack, Unwinder};
 use py_spy_profile::Tables;
 use py_spy_target::{Core, Live, RootFolder, Target};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -94,6 +94,10 @@ impl Source for UnwindTables<'_> {
 
     fn eh_frame(&self, module: &Module) -> Option<Range<Addr>> {
         self.files.eh_frame(module)
+    }
+
+    fn debug_frames(&self, module: &Module) -> Option<(DebugFrames, Addr)> {
+        self.files.debug_frames(module)
     }
 }
 
