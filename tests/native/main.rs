@@ -168,6 +168,30 @@ fn threads_without_python_are_shown_by_their_names() {
     }
 }
 
+#[test]
+fn core_files_have_threads_without_python_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(library) = library(folder.path(), "gcc", &[&C[..], &["-pthread"]].concat(), "work.c") else { return };
+    let all = one_of_each_series_that_runs("calling");
+    let interpreter = all.last().expect("an interpreter");
+    let mut command = python(interpreter);
+    let mut running = Running::start("a thread", command.arg(program("calling")).arg(&library).arg("threaded_"));
+    assert_eq!(running.line_or_end().as_deref(), Some("ready"), "{interpreter}");
+    let mut gcore = Command::new("gcore");
+    let Ok(done) = gcore.arg("-o").arg(folder.path().join("core")).arg(running.id_text()).output() else {
+        eprintln!("SKIPPED: cores of gcore: it is not installed");
+        return;
+    };
+    assert!(done.status.success(), "{}", stderr(&done));
+    let core = folder.path().join(format!("core.{}", running.id_text()));
+    let core = core.to_str().expect("text");
+    let spins = |option| {
+        let output = run(&["dump", "--core", core, option]);
+        good("dump", &output).lines().filter(|line| line.starts_with("    spins_ (")).count()
+    };
+    assert_eq!((spins("--native"), spins("--native-all")), (0, 1));
+}
+
 /// Runs one of the tools that come with a compiler.
 fn tool(name: &str, arguments: &[&str]) {
     let output = Command::new(name).args(arguments).output().expect("binutils belong to gcc");
