@@ -5,6 +5,7 @@
 //! loaded when its file descriptors are closed. What it reads is the program's own memory; it writes none of it.
 
 mod assembler;
+mod periods;
 mod record;
 mod ticks;
 mod walker;

@@ -9,7 +9,7 @@ pub(crate) const HEADER: usize = 13;
 pub(crate) mod field {
     pub(crate) const TID: i16 = 0;
     pub(crate) const TIME: i16 = 8;
-    pub(crate) const PERIOD: i16 = 16;
+    pub(crate) const FIRST: i16 = 16;
     pub(crate) const STATE: i16 = 24;
     pub(crate) const INTERPRETER: i16 = 32;
     pub(crate) const THREAD: i16 = 40;
@@ -29,8 +29,8 @@ pub struct Tick<'a> {
     pub own_tid: u32,
     /// When it was, ns of the monotonic clock.
     pub time: u64,
-    /// The CPU time that it stands for, ns.
-    pub period: u64,
+    /// The period of the thread's timer, ns, if this was the first tick of all that the thread had.
+    pub(crate) first: Option<u64>,
     /// The thread state; 0 if it was not found.
     pub state: Addr,
     /// The interpreter that the state names.
@@ -75,7 +75,7 @@ impl<'a> Tick<'a> {
         Some(Tick {
             own_tid: u32::try_from(at(field::TID)).ok()?,
             time: at(field::TIME),
-            period: at(field::PERIOD),
+            first: Some(at(field::FIRST)).filter(|&period| period != 0),
             state,
             interpreter: at(field::INTERPRETER),
             thread: at(field::THREAD),

@@ -2,14 +2,16 @@
 //!
 //! In words, with the numbers of one [`Layout`] as constants:
 //!
-//! 1. Who am I? The thread's own id, as its PID namespace counts.
-//! 2. This CPU's buffer: the record is put together there.
-//! 3. The thread state: user space has put it into a map, by the id. A thread that it does not know yet is looked for among
+//! 1. Who am I? The thread's own id, as its PID namespace counts. Was I met before, and what is my timer's period?
+//! 2. Shall this tick count? A timer may come more often than is asked for, so that threads that live shortly have ticks at
+//!    all; the dice say which count, so that each stands for the period that was asked for.
+//! 3. This CPU's buffer: the record is put together there.
+//! 4. The thread state: user space has put it into a map, by the id. A thread that it does not know yet is looked for among
 //!    the newest of the interpreter's list, where the state has a native id.
-//! 4. From the state: whose it is, where its innermost frame is, where its outermost must be; and the words of the GIL.
-//! 5. The frames, one read each: of each the words that [`FrameWords`] names, then on to its caller, until there is none, a
+//! 5. From the state: whose it is, where its innermost frame is, where its outermost must be; and the words of the GIL.
+//! 6. The frames, one read each: of each the words that [`FrameWords`] names, then on to its caller, until there is none, a
 //!    read fails, or there are too many.
-//! 6. The record, as long as it has become, goes into the ring; if there is no room that is counted.
+//! 7. The record, as long as it has become, goes into the ring; if there is no room that is counted.
 //!
 //! It is one bounded loop and one more for the list: the verifier follows both to their ends. Nothing is written but the
 //! buffer, the ring and the count.
@@ -28,7 +30,9 @@ const NEWEST: i32 = 64;
 
 /// Functions of the kernel (`include/uapi/linux/bpf.h`).
 const MAP_LOOKUP: i32 = 1;
+const MAP_UPDATE: i32 = 2;
 const CLOCK: i32 = 5;
+const RANDOM: i32 = 7;
 const CPU: i32 = 8;
 const READ_USER: i32 = 112;
 const NAMESPACE_IDS: i32 = 120;
@@ -39,6 +43,12 @@ const NO_WAKEUP: i32 = 1;
 
 /// In the context (`struct bpf_perf_event_data`, x86-64): the period, after the 168 bytes of `struct pt_regs`.
 const CONTEXT_PERIOD: i16 = 168;
+
+/// So many bits of chance decide whether a tick counts: of a period of up to [`MAX_PERIOD`] the product fits 64 bits.
+const CHANCE_BITS: i32 = 24;
+
+/// No longer period is asked for, ns: 18 minutes.
+pub(crate) const MAX_PERIOD: u64 = 1 << 40;
 
 /// The program's own stack, from its end down: a key, ids, what is read of a frame, what is read of a thread state.
 const KEY: i16 = -8;
@@ -60,6 +70,8 @@ pub struct Subject<'a> {
     pub gil: Option<Gil>,
     /// The PID namespace that the threads are in: device and inode of `/proc/PID/ns/pid`.
     pub namespace: (u64, u64),
+    /// A tick is to stand for so much CPU time, ns; as much as the kernel's shortest period at least.
+    pub period: u64,
     /// No more frames of a stack than this are followed.
     pub frames: u32,
 }
@@ -68,13 +80,14 @@ pub struct Subject<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Maps {
     pub(crate) states: i32,
+    pub(crate) met: i32,
     pub(crate) buffers: i32,
     pub(crate) ring: i32,
     pub(crate) misses: i32,
 }
 
-/// The program; `None` for a layout that it has no room for.
-pub(crate) fn assemble(subject: &Subject<'_>, words: &FrameWords, maps: Maps) -> Option<Vec<u64>> {
+/// The program, of which a tick stands for `period` ns; `None` for a layout that it has no room for.
+pub(crate) fn assemble(subject: &Subject<'_>, period: u64, words: &FrameWords, maps: Maps) -> Option<Vec<u64>> {
     let thread = &subject.layout.thread;
     let slot = match thread.frame {
         FrameSlot::Here(at) | FrameSlot::ThroughCFrame { slot: at, .. } => at,
@@ -88,7 +101,8 @@ pub(crate) fn assemble(subject: &Subject<'_>, words: &FrameWords, maps: Maps) ->
 
     let mut a = Assembler::default();
     let (output, full, end) = (a.label(), a.label(), a.label());
-    begin_record(&mut a, subject, maps, full, end);
+    throw_dice(&mut a, subject, period, maps, end);
+    begin_record(&mut a, maps, full);
     find_state(&mut a, subject, maps, output)?;
     read_state(&mut a, subject, (state_first, state_span), slot, output);
     follow_frames(&mut a, subject, words, output)?;
@@ -106,8 +120,8 @@ pub(crate) fn assemble(subject: &Subject<'_>, words: &FrameWords, maps: Maps) ->
     a.finish()
 }
 
-/// Steps 1 and 2: register 7 is the record from here on, and stays so; its header is zero but for who, when and how long.
-fn begin_record(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, full: Label, end: Label) {
+/// Steps 1 and 2: register 8 is the timer's period if this is the thread's first tick, else 0.
+fn throw_dice(a: &mut Assembler, subject: &Subject<'_>, period: u64, maps: Maps, end: Label) {
     a.copy(R6, R1);
     a.set_wide(R1, subject.namespace.0);
     a.set_wide(R2, subject.namespace.1);
@@ -117,6 +131,35 @@ fn begin_record(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, full: Labe
     a.call(NAMESPACE_IDS);
     a.jump_unless(R0, 0, end);
 
+    let (met, known) = (a.label(), a.label());
+    look_up(a, maps.met, IDS);
+    a.set(R8, 0);
+    a.jump_unless(R0, 0, met);
+    a.store_constant(R10, FRAME, 0);
+    a.set_map(R1, maps.met);
+    address(a, R2, IDS);
+    address(a, R3, FRAME);
+    a.set(R4, 0);
+    a.call(MAP_UPDATE);
+    a.load(Double, R9, R6, CONTEXT_PERIOD);
+    a.copy(R8, R9);
+    a.jump(known);
+    a.place(met);
+    a.load(Double, R9, R0, 0);
+    a.jump_unless(R9, 0, known);
+    a.load(Double, R9, R6, CONTEXT_PERIOD);
+    a.place(known);
+
+    a.call(RANDOM);
+    a.mask(R0, (1 << CHANCE_BITS) - 1);
+    a.set_wide(R1, period);
+    a.multiply_register(R0, R1);
+    a.shift_right(R0, CHANCE_BITS);
+    a.jump_unless_below(R0, R9, end);
+}
+
+/// Step 3: register 7 is the record from here on, and stays so; its header is zero but for who, when and whether the first.
+fn begin_record(a: &mut Assembler, maps: Maps, full: Label) {
     a.call(CPU);
     a.store_constant(R10, KEY, 0);
     a.store(Word, R10, KEY, R0);
@@ -130,11 +173,10 @@ fn begin_record(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, full: Labe
     a.store(Double, R7, field::TID, R1);
     a.call(CLOCK);
     a.store(Double, R7, field::TIME, R0);
-    a.load(Double, R1, R6, CONTEXT_PERIOD);
-    a.store(Double, R7, field::PERIOD, R1);
+    a.store(Double, R7, field::FIRST, R8);
 }
 
-/// Step 3: register 8 is the thread's state, register 9 is 0.
+/// Step 4: register 8 is the thread's state, register 9 is 0.
 fn find_state(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, output: Label) -> Option<()> {
     let thread = &subject.layout.thread;
     let (found, unknown) = (a.label(), a.label());
@@ -156,7 +198,7 @@ fn find_state(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, output: Labe
     Some(())
 }
 
-/// Step 4: register 8 is the innermost frame, or 0.
+/// Step 5: register 8 is the innermost frame, or 0.
 fn read_state(a: &mut Assembler, subject: &Subject<'_>, (first, span): (u32, u32), slot: u32, output: Label) {
     let thread = &subject.layout.thread;
     a.store(Double, R7, field::STATE, R8);
@@ -192,7 +234,7 @@ fn read_state(a: &mut Assembler, subject: &Subject<'_>, (first, span): (u32, u32
     }
 }
 
-/// Step 5: register 9 counts the frames, and register 8 is what would be the next one.
+/// Step 6: register 9 counts the frames, and register 8 is what would be the next one.
 fn follow_frames(a: &mut Assembler, subject: &Subject<'_>, words: &FrameWords, output: Label) -> Option<()> {
     let (frame_first, frame_last) = (*words.offsets().first()?, *words.offsets().last()?);
     let walk = a.label();
@@ -213,7 +255,7 @@ fn follow_frames(a: &mut Assembler, subject: &Subject<'_>, words: &FrameWords, o
     Some(())
 }
 
-/// Step 6.
+/// Step 7.
 fn output_record(a: &mut Assembler, words: &FrameWords, ring: i32, end: Label) {
     a.store(Double, R7, field::COUNT, R9);
     a.store(Double, R7, field::REST, R8);

@@ -7,7 +7,7 @@
 //! its root at that instant.
 
 use std::os::unix::fs::MetadataExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use py_spy_address_space::Addr;
 use py_spy_kernel::{Missing, Subject, Tick, Ticks, Unavailable};
@@ -18,9 +18,8 @@ use super::Watch;
 use crate::clock::Dice;
 use crate::roster::Member;
 
-/// A thread's period is at random up to this part longer or shorter than what is asked for, and then stays: a program that
-/// has exactly the period asked for is seen in all its phases.
-const PART_AT_RANDOM: u64 = 20;
+/// While threads come and go periods are changed so often, which costs threads that were there before 1 sample in 100.
+const CHANGE_PERIODS: Duration = Duration::from_millis(100);
 
 /// After so many ticks whose code objects had become others the program makes code all the time, and nobody knows soon
 /// enough which ran.
@@ -36,6 +35,9 @@ pub(crate) struct Kernel {
     /// What the program was made for.
     interpreter: Addr,
     gil: Option<Gil>,
+    /// When periods were changed last, and as of which version of the roster.
+    changed: (Instant, u64),
+    dice: Dice,
     /// Ticks without room that are counted already.
     missed: u64,
     replaced: u64,
@@ -64,8 +66,10 @@ pub(crate) struct TickedStack {
     pub(crate) moving: bool,
     /// When it was, ns of the monotonic clock.
     pub(crate) time: u64,
-    /// The CPU time that it stands for, ns.
+    /// The CPU time that one sample of it stands for, ns.
     pub(crate) period: u64,
+    /// How many samples it is.
+    pub(crate) samples: u32,
 }
 
 /// Why the kernel takes no samples, or none any more.
@@ -100,14 +104,15 @@ impl Watch {
         let namespace = std::fs::metadata(format!("/proc/{}/ns/pid", self.target.pid));
         let namespace = namespace.map(|file| (file.dev(), file.ino())).map_err(Unavailable::Namespace)?;
         let frames = Ticks::frames_at(interval);
-        let subject = Subject { layout: &self.python.layout, interpreter, gil, namespace, frames };
-        let ticks = Ticks::new(&subject, interval)?;
-        let known = FxHashMap::default();
-        let mut kernel = Kernel { ticks, known, version: None, interpreter, gil, missed: 0, replaced: 0 };
+        let layout = &self.python.layout;
+        let subject = Subject { layout, interpreter, gil, namespace, period: interval, frames };
+        let (ticks, known, changed) = (Ticks::new(&subject)?, FxHashMap::default(), (Instant::now(), 0));
+        let dice = Dice::new();
+        let mut kernel =
+            Kernel { ticks, known, version: None, interpreter, gil, changed, dice, missed: 0, replaced: 0 };
         kernel.tell(self);
-        let mut dice = Dice::new();
-        let part = interval / PART_AT_RANDOM;
-        kernel.ticks.begin(&mut self.tasks, || interval - part + dice.below(2 * part + 1))?;
+        kernel.changed.1 = self.roster.version;
+        kernel.ticks.begin(&mut self.tasks, |bound| kernel.dice.below(bound))?;
         self.kernel = Some(kernel);
         Ok(())
     }
@@ -133,33 +138,41 @@ impl Watch {
             self.roster.doubt();
         }
         kernel.tell(self);
+        kernel.change_periods(self);
         let (words, layout) = (kernel.ticks.words().clone(), &self.python.layout);
         let mut deep = false;
         let Watch { roster, tasks, .. } = &*self;
-        kernel.ticks.drain(|tick| {
-            let Some(member) = member_of(tick, roster, tasks, kernel.interpreter) else {
-                // One without a state runs no Python.
-                ticked.dropped += u64::from(tick.state != 0);
-                return;
-            };
-            let first = ticked.frames.len();
-            let ends = (tick.innermost, (tick.base != 0).then_some(tick.base));
-            let walked = words.walk(layout, ends, tick.words, &mut ticked.frames);
-            deep |= tick.missing == Some(Missing::Deeper);
-            let moving = tick.missing.is_some() || !matches!(walked, Ok(Stack::Whole));
-            if moving {
-                ticked.frames.truncate(first);
-            }
-            ticked.stacks.push(TickedStack {
-                member,
-                first,
-                end: ticked.frames.len(),
-                holds_gil: tick.holds_gil,
-                moving,
-                time: tick.time,
-                period: tick.period,
-            });
-        });
+        let period = kernel.ticks.period();
+        let Kernel { dice, interpreter, .. } = kernel;
+        let interpreter = *interpreter;
+        kernel.ticks.drain(
+            |bound| dice.below(bound),
+            |tick, samples| {
+                let Some(member) = member_of(tick, roster, tasks, interpreter) else {
+                    // One without a state runs no Python.
+                    ticked.dropped += u64::from(tick.state != 0);
+                    return;
+                };
+                let first = ticked.frames.len();
+                let ends = (tick.innermost, (tick.base != 0).then_some(tick.base));
+                let walked = words.walk(layout, ends, tick.words, &mut ticked.frames);
+                deep |= tick.missing == Some(Missing::Deeper);
+                let moving = tick.missing.is_some() || !matches!(walked, Ok(Stack::Whole));
+                if moving {
+                    ticked.frames.truncate(first);
+                }
+                ticked.stacks.push(TickedStack {
+                    member,
+                    first,
+                    end: ticked.frames.len(),
+                    holds_gil: tick.holds_gil,
+                    moving,
+                    time: tick.time,
+                    period,
+                    samples,
+                });
+            },
+        );
         let missed = kernel.ticks.missed();
         ticked.missed = missed.saturating_sub(kernel.missed);
         kernel.missed = missed;
@@ -238,6 +251,18 @@ impl Kernel {
             self.known.insert(own, member.at);
         }
         gone.keys().filter(|own| !self.known.contains_key(own)).for_each(|&own| self.ticks.forget(own));
+    }
+}
+
+impl Kernel {
+    /// Gives threads other periods if some have come or gone.
+    fn change_periods(&mut self, watch: &Watch) {
+        let (at, version) = self.changed;
+        if version == watch.roster.version || at.elapsed() < CHANGE_PERIODS {
+            return;
+        }
+        self.changed = (Instant::now(), watch.roster.version);
+        self.ticks.shorten(&watch.tasks, |bound| self.dice.below(bound));
     }
 }
 

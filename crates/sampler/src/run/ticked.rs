@@ -134,6 +134,6 @@ impl Look<'_> {
         let weight: Nanos = stack.period;
         let at = stack.time.saturating_sub(self.began).saturating_sub(weight);
         let written = Written { at, weight, thread, root, moving: stack.moving };
-        written.give(path, self.control, namer.tables, *sink)
+        (0..stack.samples).find_map(|_| written.give(path, self.control, namer.tables, *sink))
     }
 }
