@@ -19,6 +19,8 @@ pub(crate) enum Reg {
 /// How much a load or store moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
+    /// 1 byte.
+    Byte,
     /// 4 bytes.
     Word,
     /// 8 bytes.
@@ -104,6 +106,7 @@ impl Assembler {
     /// `to =` what is at `base + offset`.
     pub(crate) fn load(&mut self, width: Width, to: Reg, base: Reg, offset: i16) {
         let opcode = match width {
+            Width::Byte => 0x71,
             Width::Word => 0x61,
             Width::Double => 0x79,
         };
@@ -113,6 +116,7 @@ impl Assembler {
     /// What is at `base + offset` becomes `from`.
     pub(crate) fn store(&mut self, width: Width, base: Reg, offset: i16, from: Reg) {
         let opcode = match width {
+            Width::Byte => 0x73,
             Width::Word => 0x63,
             Width::Double => 0x7b,
         };

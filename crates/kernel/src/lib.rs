@@ -8,8 +8,9 @@ mod assembler;
 mod periods;
 mod record;
 mod ticks;
+mod torn;
 mod walker;
 
-pub use record::{Missing, Tick};
+pub use record::{Chain, Missing, Tick};
 pub use ticks::{Ticks, Unavailable};
 pub use walker::Subject;

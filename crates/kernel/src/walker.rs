@@ -11,9 +11,10 @@
 //! 5. From the state: whose it is, where its innermost frame is, where its outermost must be; and the words of the GIL.
 //! 6. The frames, one read each: of each the words that [`FrameWords`] names, then on to its caller, until there is none, a
 //!    read fails, or there are too many.
-//! 7. The record, as long as it has become, goes into the ring; if there is no room that is counted.
+//! 7. If the chain did not reach a root, the chains that the thread's registers lead to, each that does as a record ([`crate::torn`]).
+//! 8. The record, as long as it has become, goes into the ring; if there is no room that is counted.
 //!
-//! It is one bounded loop and one more for the list: the verifier follows both to their ends. Nothing is written but the
+//! It is one bounded loop, one more for the list and one for each register: the verifier follows all to their ends. Nothing is written but the
 //! buffer, the ring and the count.
 
 use py_spy_address_space::Addr;
@@ -21,9 +22,10 @@ use py_spy_python::layout::{FrameSlot, Layout};
 use py_spy_python::{FrameWords, Gil};
 
 use crate::assembler::Reg::{R0, R1, R2, R3, R4, R6, R7, R8, R9, R10};
-use crate::assembler::Width::{Double, Word};
+use crate::assembler::Width::{Byte, Double, Word};
 use crate::assembler::{Assembler, Label, Reg};
 use crate::record::{HEADER, field};
+use crate::torn::Repair;
 
 /// Thread states at the head of the list that are looked at for a thread that is not known yet.
 const NEWEST: i32 = 64;
@@ -105,9 +107,15 @@ pub(crate) fn assemble(subject: &Subject<'_>, period: u64, words: &FrameWords, m
     begin_record(&mut a, maps, full);
     find_state(&mut a, subject, maps, output)?;
     read_state(&mut a, subject, (state_first, state_span), slot, output);
-    follow_frames(&mut a, subject, words, output)?;
+    a.jump_if(R8, 0, output);
+    let (whole, unreadable) = (a.label(), a.label());
+    follow_frames(&mut a, subject.layout, words, subject.frames, (whole, unreadable))?;
+    a.jump(output);
+    let repair = Repair { layout: subject.layout, words, ring: maps.ring, output, full };
+    repair.assemble(&mut a, (whole, unreadable))?;
     a.place(output);
-    output_record(&mut a, words, maps.ring, end);
+    output_record(&mut a, words, maps.ring);
+    a.jump_if(R0, 0, end);
     a.place(full);
     a.store_constant(R10, KEY, 0);
     look_up(&mut a, maps.misses, KEY);
@@ -234,14 +242,22 @@ fn read_state(a: &mut Assembler, subject: &Subject<'_>, (first, span): (u32, u32
     }
 }
 
-/// Step 6: register 9 counts the frames, and register 8 is what would be the next one.
-fn follow_frames(a: &mut Assembler, subject: &Subject<'_>, words: &FrameWords, output: Label) -> Option<()> {
+/// The frames from the one in register 8 on, which is not 0: register 9 counts them, up to `most`. Goes on at the first label when
+/// there is no caller, at the second when a frame can not be read, at what follows when there are too many; register 8 is what
+/// would be the next one.
+pub(crate) fn follow_frames(
+    a: &mut Assembler,
+    layout: &Layout,
+    words: &FrameWords,
+    most: u32,
+    (whole, unreadable): (Label, Label),
+) -> Option<()> {
     let (frame_first, frame_last) = (*words.offsets().first()?, *words.offsets().last()?);
     let walk = a.label();
+    a.set(R9, 0);
     a.place(walk);
-    a.jump_if(R8, 0, output);
     read(a, FRAME, frame_last + 8 - frame_first, R8, frame_first);
-    a.jump_unless(R0, 0, output);
+    a.jump_unless(R0, 0, unreadable);
     a.copy(R1, R9);
     a.multiply(R1, 8 * words.offsets().len() as i32);
     a.add_register(R1, R7);
@@ -249,14 +265,21 @@ fn follow_frames(a: &mut Assembler, subject: &Subject<'_>, words: &FrameWords, o
         a.load(Double, R2, R10, FRAME + (at - frame_first) as i16);
         a.store(Double, R1, 8 * index, R2);
     }
-    a.load(Double, R8, R10, FRAME + (subject.layout.frame.previous - frame_first) as i16);
+    a.load(Double, R8, R10, FRAME + (layout.frame.previous - frame_first) as i16);
     a.add(R9, 1);
-    a.jump_if_below(R9, subject.frames as i32, walk);
+    a.jump_if(R8, 0, whole);
+    a.jump_if_below(R9, most as i32, walk);
     Some(())
 }
 
-/// Step 7.
-fn output_record(a: &mut Assembler, words: &FrameWords, ring: i32, end: Label) {
+/// Where a byte of the last frame that was read is.
+pub(crate) fn byte_of_frame(a: &mut Assembler, words: &FrameWords, to: Reg, at: u32) -> Option<()> {
+    a.load(Byte, to, R10, FRAME + at.checked_sub(*words.offsets().first()?)? as i16);
+    Some(())
+}
+
+/// The record goes into the ring; register 0 is 0 when there was room.
+pub(crate) fn output_record(a: &mut Assembler, words: &FrameWords, ring: i32) {
     a.store(Double, R7, field::COUNT, R9);
     a.store(Double, R7, field::REST, R8);
     a.set_map(R1, ring);
@@ -266,7 +289,6 @@ fn output_record(a: &mut Assembler, words: &FrameWords, ring: i32, end: Label) {
     a.add(R3, 8 * HEADER as i32);
     a.set(R4, NO_WAKEUP);
     a.call(RING_OUTPUT);
-    a.jump_if(R0, 0, end);
 }
 
 /// Goes through the newest states of the list whose head is at the address in register 3: the one with the thread's own id

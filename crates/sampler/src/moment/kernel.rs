@@ -10,11 +10,12 @@ use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::Addr;
-use py_spy_kernel::{Missing, Subject, Tick, Ticks, Unavailable};
+use py_spy_kernel::{Chain, Missing, Subject, Tick, Ticks, Unavailable};
 use py_spy_python::{Gil, RawFrame, Reader, Stack, Unreadable};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Watch;
+use super::offers::Offers;
 use crate::clock::Dice;
 use crate::roster::Member;
 
@@ -38,6 +39,7 @@ pub(crate) struct Kernel {
     /// When periods were changed last, and as of which version of the roster.
     changed: (Instant, u64),
     dice: Dice,
+    offers: Offers,
     /// Ticks without room that are counted already.
     missed: u64,
     replaced: u64,
@@ -108,8 +110,9 @@ impl Watch {
         let subject = Subject { layout, interpreter, gil, namespace, period: interval, frames };
         let (ticks, known, changed) = (Ticks::new(&subject)?, FxHashMap::default(), (Instant::now(), 0));
         let dice = Dice::new();
+        let (offers, version) = (Offers::default(), None);
         let mut kernel =
-            Kernel { ticks, known, version: None, interpreter, gil, changed, dice, missed: 0, replaced: 0 };
+            Kernel { ticks, known, version, interpreter, gil, changed, dice, offers, missed: 0, replaced: 0 };
         kernel.tell(self);
         kernel.changed.1 = self.roster.version;
         kernel.ticks.begin(&mut self.tasks, |bound| kernel.dice.below(bound))?;
@@ -143,36 +146,38 @@ impl Watch {
         let mut deep = false;
         let Watch { roster, tasks, .. } = &*self;
         let period = kernel.ticks.period();
-        let Kernel { dice, interpreter, .. } = kernel;
+        let Kernel { dice, interpreter, offers, .. } = kernel;
         let interpreter = *interpreter;
-        kernel.ticks.drain(
-            |bound| dice.below(bound),
-            |tick, samples| {
-                let Some(member) = member_of(tick, roster, tasks, interpreter) else {
-                    // One without a state runs no Python.
-                    ticked.dropped += u64::from(tick.state != 0);
-                    return;
-                };
-                let first = ticked.frames.len();
-                let ends = (tick.innermost, (tick.base != 0).then_some(tick.base));
-                let walked = words.walk(layout, ends, tick.words, &mut ticked.frames);
-                deep |= tick.missing == Some(Missing::Deeper);
-                let moving = tick.missing.is_some() || !matches!(walked, Ok(Stack::Whole));
-                if moving {
-                    ticked.frames.truncate(first);
+        let random = |bound| dice.below(bound);
+        kernel.ticks.drain(random, |tick, samples| {
+            let Some(member) = member_of(tick, roster, tasks, interpreter) else {
+                // One without a state runs no Python. What is offered is told of once, at its end.
+                ticked.dropped += u64::from(tick.state != 0 && tick.chain != Chain::Offered);
+                return;
+            };
+            let (first, instant) = (ticked.frames.len(), (tick.own_tid, tick.time));
+            let ends = (tick.innermost, (tick.base != 0).then_some(tick.base));
+            let moving = match tick.chain {
+                Chain::Own => {
+                    let walked = words.walk(layout, ends, tick.words, &mut ticked.frames);
+                    deep |= tick.missing == Some(Missing::Deeper);
+                    tick.missing.is_some() || !matches!(walked, Ok(Stack::Whole))
                 }
-                ticked.stacks.push(TickedStack {
-                    member,
-                    first,
-                    end: ticked.frames.len(),
-                    holds_gil: tick.holds_gil,
-                    moving,
-                    time: tick.time,
-                    period,
-                    samples,
-                });
-            },
-        );
+                Chain::Offered => {
+                    let mut frames = Vec::new();
+                    if let Ok(Stack::Whole) = words.walk(layout, ends, tick.words, &mut frames) {
+                        offers.add(instant, frames);
+                    }
+                    return;
+                }
+                Chain::Torn => !offers.take(instant, &mut ticked.frames),
+            };
+            if moving {
+                ticked.frames.truncate(first);
+            }
+            let (end, holds_gil, time) = (ticked.frames.len(), tick.holds_gil, tick.time);
+            ticked.stacks.push(TickedStack { member, first, end, holds_gil, moving, time, period, samples });
+        });
         let missed = kernel.ticks.missed();
         ticked.missed = missed.saturating_sub(kernel.missed);
         kernel.missed = missed;
