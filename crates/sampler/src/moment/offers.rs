@@ -5,6 +5,9 @@ use py_spy_python::RawFrame;
 /// Chains that are kept at most; a tick has six. More come only if those that end them found no room.
 const MAX_OFFERS: usize = 64;
 
+/// Objects and frames are multiples of this.
+const ALIGNED: u64 = 8;
+
 /// A thread by its own id, and when.
 type Instant = (u32, u64);
 
@@ -13,8 +16,11 @@ type Instant = (u32, u64);
 pub(super) struct Offers(Vec<(Instant, Vec<RawFrame>)>);
 
 impl Offers {
-    /// Keeps one.
+    /// Keeps one, unless it can not be frames: any address may lead to words that look like an end.
     pub(super) fn add(&mut self, instant: Instant, frames: Vec<RawFrame>) {
+        if !frames.iter().all(may_be_frame) {
+            return;
+        }
         if self.0.len() >= MAX_OFFERS {
             self.0.remove(0);
         }
@@ -26,9 +32,8 @@ impl Offers {
     pub(super) fn take(&mut self, instant: Instant, into: &mut Vec<RawFrame>) -> bool {
         let mut of_tick = self.0.iter().filter(|offer| offer.0 == instant).map(|offer| &offer.1);
         let first = of_tick.next();
-        let agreed = first.filter(|first| {
-            first.first().is_some_and(|frame| !frame.shim) && of_tick.all(|other| other == *first)
-        });
+        let agreed = first
+            .filter(|first| first.first().is_some_and(|frame| !frame.shim) && of_tick.all(|other| other == *first));
         if let Some(frames) = agreed {
             into.extend_from_slice(frames);
         }
@@ -38,12 +43,18 @@ impl Offers {
     }
 }
 
+/// True when it lies where objects lie, and what it runs too.
+fn may_be_frame(frame: &RawFrame) -> bool {
+    let may_be = |at: u64| at != 0 && at.is_multiple_of(ALIGNED);
+    may_be(frame.at) && (frame.shim || may_be(frame.code))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn frame(at: u64, shim: bool) -> RawFrame {
-        RawFrame { at, code: 1, position: 0, entry: false, shim, left: false }
+        RawFrame { at: at * ALIGNED, code: ALIGNED, position: 0, entry: false, shim, left: false }
     }
 
     #[test]
@@ -61,6 +72,8 @@ mod tests {
         offers.add(now, vec![frame(2, true)]);
         assert!(!offers.take(now, &mut into));
         offers.add(now, vec![frame(2, true)]);
+        assert!(!offers.take(now, &mut into));
+        offers.add(now, vec![RawFrame { code: 0x3e8_0000_03e6, ..frame(1, false) }]);
         assert!(!offers.take(now, &mut into));
         assert!(offers.take((8, 100), &mut into));
     }
