@@ -60,7 +60,7 @@ pub struct Tick<'a> {
     pub interpreter: Addr,
     /// The thread's id, and its native id where there is one, as the state has them.
     pub thread: u64,
-    /// See above; 0 where the layout has none.
+    /// See above; where the layout has none it is the thread's own id if the state was looked for and found, else 0.
     pub native: u64,
     /// Where the outermost frame must be, where the state says so.
     pub base: Addr,

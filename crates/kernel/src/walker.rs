@@ -7,7 +7,7 @@
 //!    all; the dice say which count, so that each stands for the period that was asked for.
 //! 3. This CPU's buffer: the record is put together there.
 //! 4. The thread state: user space has put it into a map, by the id. A thread that it does not know yet is looked for among
-//!    the newest of the interpreter's list, where the state has a native id.
+//!    the newest of the interpreter's list, by its native id or by that which the C library keeps.
 //! 5. From the state: whose it is, where its innermost frame is, where its outermost must be; and the words of the GIL.
 //! 6. The frames, one read each: of each the words that [`FrameWords`] names, then on to its caller, until there is none, a
 //!    read fails, or there are too many.
@@ -72,6 +72,8 @@ pub struct Subject<'a> {
     pub gil: Option<Gil>,
     /// The PID namespace that the threads are in: device and inode of `/proc/PID/ns/pid`.
     pub namespace: (u64, u64),
+    /// Where the C library keeps a thread's id in what `pthread_self()` points to. Only for states without a native id.
+    pub tid_at: u32,
     /// A tick is to stand for so much CPU time, ns; as much as the kernel's shortest period at least.
     pub period: u64,
     /// No more frames of a stack than this are followed.
@@ -195,12 +197,8 @@ fn find_state(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, output: Labe
     a.load(Double, R8, R0, 0);
     a.jump(found);
     a.place(unknown);
-    if let Some(native) = thread.native_id {
-        a.set_wide(R3, subject.interpreter.checked_add(subject.layout.interpreter.threads_head.into())?);
-        newest_of_list(a, native as i32, thread.next as i32, found, output);
-    } else {
-        a.jump(output);
-    }
+    a.set_wide(R3, subject.interpreter.checked_add(subject.layout.interpreter.threads_head.into())?);
+    newest_of_list(a, subject, found, output);
 
     a.place(found);
     Some(())
@@ -292,10 +290,11 @@ pub(crate) fn output_record(a: &mut Assembler, words: &FrameWords, ring: i32) {
 }
 
 /// Goes through the newest states of the list whose head is at the address in register 3: the one with the thread's own id
-/// is in register 8 then. Register 8 is 0 where there is none.
-fn newest_of_list(a: &mut Assembler, native: i32, next: i32, found: Label, none: Label) {
-    let look = a.label();
-    let failed = a.label();
+/// is in register 8 then. Register 8 is 0 where there is none. Where states have no native id, it is looked up in what the C library
+/// keeps of the thread, and left in the record.
+fn newest_of_list(a: &mut Assembler, subject: &Subject<'_>, found: Label, none: Label) {
+    let thread = &subject.layout.thread;
+    let (look, next, failed, own) = (a.label(), a.label(), a.label(), a.label());
     address(a, R1, STATE);
     a.set(R2, 8);
     a.call(READ_USER);
@@ -303,13 +302,23 @@ fn newest_of_list(a: &mut Assembler, native: i32, next: i32, found: Label, none:
     a.load(Double, R8, R10, STATE);
     a.place(look);
     a.jump_if(R8, 0, none);
-    read(a, STATE, 8, R8, native as u32);
+    read(a, STATE, 8, R8, thread.native_id.unwrap_or(thread.id));
     a.jump_unless(R0, 0, failed);
+    if thread.native_id.is_none() {
+        a.load(Double, R3, R10, STATE);
+        a.store_constant(R10, STATE, 0);
+        a.add(R3, subject.tid_at as i32);
+        address(a, R1, STATE);
+        a.set(R2, 4);
+        a.call(READ_USER);
+        // Of a thread that has ended it may be gone.
+        a.jump_unless(R0, 0, next);
+    }
     a.load(Double, R1, R10, STATE);
     a.load(Word, R2, R10, IDS);
-    let other = a.label();
-    a.jump_if_equal(R1, R2, other);
-    read(a, STATE, 8, R8, next as u32);
+    a.jump_if_equal(R1, R2, own);
+    a.place(next);
+    read(a, STATE, 8, R8, thread.next);
     a.jump_unless(R0, 0, failed);
     a.load(Double, R8, R10, STATE);
     a.add(R9, 1);
@@ -318,7 +327,10 @@ fn newest_of_list(a: &mut Assembler, native: i32, next: i32, found: Label, none:
     a.set(R8, 0);
     a.set(R9, 0);
     a.jump(none);
-    a.place(other);
+    a.place(own);
+    if thread.native_id.is_none() {
+        a.store(Double, R7, field::NATIVE, R2);
+    }
     a.set(R9, 0);
     a.jump(found);
 }

@@ -17,7 +17,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Watch;
 use super::offers::Offers;
 use crate::clock::Dice;
-use crate::roster::Member;
+use crate::roster::{Member, PTHREAD_TID};
 
 /// While threads come and go periods are changed so often, which costs threads that were there before 1 sample in 100.
 const CHANGE_PERIODS: Duration = Duration::from_millis(100);
@@ -107,7 +107,8 @@ impl Watch {
         let namespace = namespace.map(|file| (file.dev(), file.ino())).map_err(Unavailable::Namespace)?;
         let frames = Ticks::frames_at(interval);
         let layout = &self.python.layout;
-        let subject = Subject { layout, interpreter, gil, namespace, period: interval, frames };
+        let subject =
+            Subject { layout, interpreter, gil, namespace, tid_at: PTHREAD_TID as u32, period: interval, frames };
         let (ticks, known, changed) = (Ticks::new(&subject)?, FxHashMap::default(), (Instant::now(), 0));
         let dice = Dice::new();
         let (offers, version) = (Offers::default(), None);
