@@ -17,7 +17,7 @@ use crate::record::{chain, field};
 use crate::walker::{byte_of_frame, follow_frames, output_record};
 
 /// No more frames than this are followed from a register: what is deeper stays torn.
-const MOST: u32 = 256;
+const MOST: u32 = 128;
 
 /// In the context (`struct pt_regs`, x86-64): the registers that a function leaves as they were: rbp, rbx, r12 to r15.
 const KEPT: [i16; 6] = [32, 40, 24, 16, 8, 0];

@@ -188,7 +188,6 @@ fn begin_record(a: &mut Assembler, maps: Maps, full: Label) {
 
 /// Step 4: register 8 is the thread's state, register 9 is 0.
 fn find_state(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, output: Label) -> Option<()> {
-    let thread = &subject.layout.thread;
     let (found, unknown) = (a.label(), a.label());
     a.set(R8, 0);
     a.set(R9, 0);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use py_spy_profile::{Frame, Nanos, Sample, Sink, StackId, Tables, ThreadId};
 
 use super::add;
+use super::delays::Delays;
 use super::parked::{Parked, Queue, Writer};
 use crate::clock::Slot;
 use crate::file_names::FileNames;
@@ -87,6 +88,7 @@ pub(super) struct Look<'a> {
     pub(super) wanted: Vec<u32>,
     /// What the kernel took.
     pub(super) ticked: Ticked,
+    pub(super) delays: Delays,
     /// What the times of the kernel's samples count from, ns of the monotonic clock.
     pub(super) began: u64,
     /// When the list of threads is looked at again.
@@ -114,6 +116,7 @@ impl<'a> Look<'a> {
             running: Vec::new(),
             wanted: Vec::new(),
             ticked: Ticked::default(),
+            delays: Delays::default(),
             began: 0,
             refresh_at: None,
             doubt_at: None,
