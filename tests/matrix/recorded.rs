@@ -34,13 +34,13 @@ pub(crate) fn by_kernel(pair: &Pair) -> bool {
     let name = format!("{} record --sampler kernel", pair.name);
     // What counts is the CPU time that the program gets meanwhile, which may be little.
     let pid = pair.pid();
-    let words = ["record", "-d", "400ms", "-r", "1000", "-f", "raw", "-o", "-", "--sampler", "kernel", "--pid", &pid];
-    let output = run(&words);
+    let words = ["record", "-r", "1000", "-f", "raw", "-o", "-", "--sampler", "kernel", "--pid", &pid];
+    let output = run(&[&words[..], &["-d", "400ms"]].concat());
     if !is_by_kernel(&name, &output) {
         return false;
     }
     assert_eq!(stacks_of(&name, &output), [busy()], "{name}");
-    let output = run(&[&words[..], &["--subprocesses"]].concat());
+    let output = run(&[&words[..], &["--subprocesses", "-d", "1"]].concat());
     assert!(is_by_kernel(&name, &output), "{name} -s: {}", stderr(&output));
     both(pair, &name, &stacks_of(&name, &output));
     true

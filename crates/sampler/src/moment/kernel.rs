@@ -85,7 +85,7 @@ pub(crate) enum NoKernel {
     Interpreters,
     #[error("the kernel's ids of its threads are not known")]
     Ids,
-    #[error("a stack is deeper than the {0} frames that are followed at this rate")]
+    #[error("a stack is deeper than {0} frames")]
     Deep(u32),
     #[error("it makes and frees code all the time")]
     Codes,
@@ -94,8 +94,9 @@ pub(crate) enum NoKernel {
 }
 
 impl Watch {
-    /// Has the kernel take the samples from now on, one after each `interval` of a thread's CPU time.
-    pub(crate) fn begin_kernel(&mut self, interval: Duration) -> Result<(), NoKernel> {
+    /// Has the kernel take the samples from now on, one after each `interval` of a thread's CPU time. `deep`: of stacks as deep as
+    /// can be at this rate.
+    pub(crate) fn begin_kernel(&mut self, interval: Duration, deep: bool) -> Result<(), NoKernel> {
         self.renew_roster()?;
         let [interpreter] = self.roster.interpreters.as_slice() else { return Err(NoKernel::Interpreters) };
         let (interpreter, gil) = (interpreter.at, interpreter.gil);
@@ -105,7 +106,7 @@ impl Watch {
         let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
         let namespace = std::fs::metadata(format!("/proc/{}/ns/pid", self.target.pid));
         let namespace = namespace.map(|file| (file.dev(), file.ino())).map_err(Unavailable::Namespace)?;
-        let frames = Ticks::frames_at(interval);
+        let frames = if deep { Ticks::frames_at(interval) } else { Ticks::FRAMES };
         let layout = &self.python.layout;
         let subject =
             Subject { layout, interpreter, gil, namespace, tid_at: PTHREAD_TID as u32, period: interval, frames };
@@ -187,7 +188,7 @@ impl Watch {
             return if self.roster.is_doubted() { Ok(()) } else { Err(NoKernel::Interpreters) };
         };
         match () {
-            () if deep => Err(NoKernel::Deep(Ticks::frames_at(kernel.ticks.period()))),
+            () if deep => Err(NoKernel::Deep(kernel.ticks.frames())),
             () if kernel.replaced > MAX_REPLACED => Err(NoKernel::Codes),
             () if (interpreter.at, interpreter.gil) != (kernel.interpreter, kernel.gil) => Err(NoKernel::Lock),
             () => Ok(()),

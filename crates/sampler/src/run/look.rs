@@ -89,6 +89,8 @@ pub(super) struct Look<'a> {
     /// What the kernel took.
     pub(super) ticked: Ticked,
     pub(super) delays: Delays,
+    /// The kernel is to follow as many frames as it can.
+    pub(super) deep: bool,
     /// What the times of the kernel's samples count from, ns of the monotonic clock.
     pub(super) began: u64,
     /// When the list of threads is looked at again.
@@ -117,6 +119,7 @@ impl<'a> Look<'a> {
             wanted: Vec::new(),
             ticked: Ticked::default(),
             delays: Delays::default(),
+            deep: false,
             began: 0,
             refresh_at: None,
             doubt_at: None,

@@ -22,7 +22,7 @@ impl Look<'_> {
         if self.options.native {
             return self.fall_back("native frames are wanted");
         }
-        match self.watch.begin_kernel(self.options.interval) {
+        match self.watch.begin_kernel(self.options.interval, self.deep) {
             Ok(()) => {
                 self.delays.begin(&mut self.watch.tasks);
                 log::info!("process {}: the kernel takes the samples", self.watch.target.pid);
@@ -106,6 +106,10 @@ impl Look<'_> {
         self.ticked = ticked;
         match taken {
             Err(why @ (NoKernel::Unreadable(_) | NoKernel::Lock)) => self.begin_again(&why),
+            Err(why @ NoKernel::Deep(_)) if !self.deep => {
+                self.deep = true;
+                self.begin_again(&why);
+            }
             Err(why) => self.fall_back(&why.to_string()),
             Ok(()) => {}
         }
@@ -115,7 +119,7 @@ impl Look<'_> {
     /// The program of the kernel's is made anew for what has changed.
     fn begin_again(&mut self, why: &NoKernel) {
         log::info!("process {}: begun again: {why}", self.watch.target.pid);
-        if let Err(why) = self.watch.begin_kernel(self.options.interval) {
+        if let Err(why) = self.watch.begin_kernel(self.options.interval, self.deep) {
             self.fall_back(&why.to_string());
         }
     }
