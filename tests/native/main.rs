@@ -102,6 +102,18 @@ fn so_does_c_with_a_realigned_stack() {
 }
 
 #[test]
+fn so_does_c_whose_unwind_tables_are_not_loaded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // In the section `.debug_frame`, plain and packed.
+    for packed in ["-gz=none", "-gz=zlib"] {
+        let options =
+            ["-O2", "-fPIC", "-shared", "-fomit-frame-pointer", "-fno-asynchronous-unwind-tables", "-g", packed];
+        let Some(library) = library(folder.path(), "gcc", &options, "tableless.c") else { return };
+        calls_back(&library, "alpha_", &["<module>", "calls", "alpha_", "called"]);
+    }
+}
+
+#[test]
 fn so_does_a_handler_of_a_signal() {
     let folder = tempfile::tempdir().expect("a folder");
     let Some(library) = library(folder.path(), "gcc", &C, "work.c") else { return };
@@ -154,6 +166,30 @@ fn threads_without_python_are_shown_by_their_names() {
         let python = stacks(&["--threads"]).expect("it ran before");
         assert!(!python.iter().any(|stack| of_worker(&stack)), "{interpreter}: {python:?}");
     }
+}
+
+#[test]
+fn core_files_have_threads_without_python_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(library) = library(folder.path(), "gcc", &[&C[..], &["-pthread"]].concat(), "work.c") else { return };
+    let all = one_of_each_series_that_runs("calling");
+    let interpreter = all.last().expect("an interpreter");
+    let mut command = python(interpreter);
+    let mut running = Running::start("a thread", command.arg(program("calling")).arg(&library).arg("threaded_"));
+    assert_eq!(running.line_or_end().as_deref(), Some("ready"), "{interpreter}");
+    let mut gcore = Command::new("gcore");
+    let Ok(done) = gcore.arg("-o").arg(folder.path().join("core")).arg(running.id_text()).output() else {
+        eprintln!("SKIPPED: cores of gcore: it is not installed");
+        return;
+    };
+    assert!(done.status.success(), "{}", stderr(&done));
+    let core = folder.path().join(format!("core.{}", running.id_text()));
+    let core = core.to_str().expect("text");
+    let spins = |option| {
+        let output = run(&["dump", "--core", core, option]);
+        good("dump", &output).lines().filter(|line| line.starts_with("    spins_ (")).count()
+    };
+    assert_eq!((spins("--native"), spins("--native-all")), (0, 1));
 }
 
 /// Runs one of the tools that come with a compiler.

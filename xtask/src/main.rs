@@ -3,12 +3,14 @@
 mod compare;
 mod fixtures;
 mod layouts;
+mod natives;
 #[path = "../../crates/python/tests/recorded/padded.rs"]
 mod padded;
 mod programs;
 mod reduce;
 mod stacks;
 mod support;
+mod venv;
 
 use anyhow::{Result, bail};
 
@@ -25,6 +27,7 @@ fn main() -> Result<()> {
         ["support"] => support::write(),
         ["compare", ref rest @ ..] => compare::run(rest),
         ["programs", ref names @ ..] => programs::run(names),
-        _ => bail!("{USAGE} | {} | {}", compare::USAGE, programs::USAGE),
+        ["natives", ref names @ ..] => natives::run(names),
+        _ => bail!("{USAGE} | {} | {} | {}", compare::USAGE, programs::USAGE, natives::USAGE),
     }
 }

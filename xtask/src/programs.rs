@@ -5,13 +5,12 @@ mod table;
 mod trial;
 mod truth;
 
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use py_spy_test_programs::interpreters;
 
-use crate::compare::{Table, build, print, root, run_to_end, say, target};
+use crate::compare::{Table, build, print, root, say, target};
+use crate::venv;
 use table::{PROGRAMS, Program};
 use trial::{Place, Trial, Way, code};
 use truth::Life;
@@ -38,7 +37,7 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
     }
     let sources = root().join("xtask/programs");
     let place = Place { py_spy: build()?, venv: target().join("programs"), sources };
-    install(&place)?;
+    venv::install(&place.venv, &place.sources.join("requirements.txt"), &SERIES)?;
     let mut table = Table::new(
         1,
         &["program", "processes", "of 100 ms", "found", "samples", "alone, s", "started", "by pid", "faults"],
@@ -120,24 +119,4 @@ fn expected(trial: &Trial, way: Way) -> Vec<u32> {
         end.saturating_sub(life.begin.max(since)) >= least
     };
     trial.lives.iter().filter(|(_, life)| long(life)).map(|(&pid, _)| pid).collect()
-}
-
-/// Makes the virtual environment, if it is not there as it should be.
-fn install(place: &Place) -> Result<()> {
-    let requirements = place.sources.join("requirements.txt");
-    let (wanted, installed) = (std::fs::read(&requirements)?, place.venv.join("requirements.txt"));
-    if std::fs::read(&installed).ok().as_ref() == Some(&wanted) {
-        return Ok(());
-    }
-    let plain = |minor: u8| {
-        let fits = interpreters().iter().filter(move |of| of.minor() == minor && !of.debug && !of.free_threaded);
-        fits.into_iter().find(|of| of.environment.is_empty())
-    };
-    let python = SERIES.into_iter().find_map(plain).context("no CPython 3.12 or 3.13 is here")?;
-    say(&format!("installing {} for {python}", requirements.display()));
-    run_to_end(Command::new(&python.program).args(["-m", "venv", "--clear"]).arg(&place.venv))?;
-    let mut pip = Command::new(place.venv.join("bin/pip"));
-    pip.env("PIP_DISABLE_PIP_VERSION_CHECK", "1").args(["install", "--only-binary=:all:", "-r"]).arg(&requirements);
-    run_to_end(&mut pip)?;
-    Ok(std::fs::write(installed, wanted)?)
 }

@@ -19,4 +19,4 @@ pub use function::{is_first, is_greenlet_start, is_loop, is_plumbing, plain};
 pub use merge::{Kind, Link, Merged, Mismatch, merge};
 pub use registers::{Machine, Registers};
 pub use symbols::{Function, Symbols};
-pub use unwind::{End, MAX_FRAMES, NativeFrame, Source, Stack, Unwinder};
+pub use unwind::{DebugFrames, End, MAX_FRAMES, NativeFrame, Source, Stack, Unwinder};

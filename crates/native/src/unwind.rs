@@ -1,6 +1,7 @@
 //! From registers and a stack to the addresses of all its frames.
 
 mod ahead;
+mod debug_frame;
 mod expression;
 mod row;
 mod table;
@@ -13,6 +14,7 @@ use py_spy_address_space::{Addr, Mapping, Memory, Module, read_array};
 use rustc_hash::FxHashMap;
 
 use crate::{Machine, Registers};
+pub use debug_frame::DebugFrames;
 use row::Row;
 use tables::Tables;
 
@@ -61,6 +63,12 @@ pub trait Source {
     /// Where the section `.eh_frame` of a file is mapped. Asked for only where the memory does not tell, of a file that
     /// was linked without an index.
     fn eh_frame(&self, module: &Module) -> Option<Range<Addr>>;
+
+    /// The section `.debug_frame` of a file, and what the addresses of the process are more than the file's own. Asked for once a
+    /// file, when code of it has no entry in the tables that are mapped.
+    fn debug_frames(&self, _module: &Module) -> Option<(DebugFrames, Addr)> {
+        None
+    }
 }
 
 /// Walks the native stacks of one process.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use py_spy_address_space::{Module, Pages, Window, modules, read_u32, read_u64};
 use py_spy_python::{Python, Reader, find_all, interpreters, is_collecting, thread_names, threads, walk};
 use py_spy_target::{Core, CoreError, CoreThread};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::binaries::{binary_of, is_named, read_image};
 use crate::snapshot::add_locals;
@@ -61,6 +61,9 @@ pub fn core_snapshots(
             .collect();
         match find_all(&memory, &binaries) {
             Ok(pythons) => {
+                // With several the threads that one does not know may be another's.
+                let native_all = options.native_all && pythons.len() == 1;
+                let options = &Options { native_all, ..options.clone() };
                 let look = |python| look(&core, python, native.as_mut(), options);
                 return Ok(pythons.iter().map(look).collect());
             }
@@ -175,9 +178,12 @@ fn look(core: &Core, python: &Python, mut native: Option<&mut NativeStacks>, opt
             name: None,
             active: true,
             owns_gil: false,
-            frames: native.map(|native| native.alone(&memory, thread)).unwrap_or_default(),
+            frames: native.as_mut().map(|native| native.alone(&memory, thread)).unwrap_or_default(),
             state: Some(hit_state("; it runs no Python")),
         });
+    }
+    if let Some(native) = native.filter(|_| options.native_all) {
+        add_strangers(core, &memory, native, &mut snapshot.threads);
     }
     find_deadlocks(&mut snapshot.threads);
     // The one that was hit comes first.
@@ -185,4 +191,21 @@ fn look(core: &Core, python: &Python, mut native: Option<&mut NativeStacks>, opt
         snapshot.threads[..=first].rotate_right(1);
     }
     CoreSnapshot { info, snapshot, signal: core.signal }
+}
+
+/// Adds the threads that run no Python.
+fn add_strangers(core: &Core, memory: &Pages<'_>, native: &mut NativeStacks, threads: &mut Vec<ThreadSnapshot>) {
+    let known: FxHashSet<Option<u32>> = threads.iter().map(|thread| thread.os_thread_id).collect();
+    for thread in core.threads.iter().filter(|thread| !known.contains(&Some(thread.tid))) {
+        threads.push(ThreadSnapshot {
+            os_thread_id: Some(thread.tid),
+            thread_id: thread.pthread,
+            // A core file has the name of its process only.
+            name: None,
+            active: true,
+            owns_gil: false,
+            frames: native.alone(memory, thread),
+            state: None,
+        });
+    }
 }

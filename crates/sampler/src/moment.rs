@@ -33,6 +33,7 @@ use kernel::Kernel;
 pub(crate) use kernel::{NoKernel, Ticked, TickedStack};
 use roots::Roots;
 pub(crate) use stacks::{Moment, NativeStack, Part};
+use stop::Resting;
 pub(crate) use values::About;
 pub use values::Variable;
 use values::Wants;
@@ -81,6 +82,9 @@ pub(crate) struct Watch {
     /// The samples that the kernel takes, where it does.
     pub(crate) kernel: Option<Kernel>,
     window: Window,
+    /// Those of threads that are looked at one by one.
+    windows: FxHashMap<u32, Window>,
+    resting: Resting,
     /// The pages of the lists of interpreters and threads, where they are not read at each tick, and when they were.
     lists: Window,
     listed: Option<Instant>,
@@ -152,6 +156,8 @@ impl Watch {
             native,
             kernel: None,
             window: Window::new(copies(mode)),
+            windows: FxHashMap::default(),
+            resting: Resting::default(),
             lists: Window::new(1),
             listed: None,
             fast: options.interval < nonblocking::RELIST,
@@ -191,6 +197,7 @@ impl Watch {
         // What stood in the last moment was checked against those.
         self.before = Before::default();
         self.moment.clear();
+        self.resting.clear();
         if let Some(native) = &mut self.native {
             native.forget_names();
         }
@@ -260,6 +267,7 @@ impl Watch {
         }
         if copies(mode) != self.window.copies() {
             self.window = Window::new(copies(mode));
+            self.windows.clear();
         }
         self.mode = mode;
     }

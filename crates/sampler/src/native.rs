@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::{Addr, Mapping, Memory, Module, read_u64};
-use py_spy_native::{End, NativeFrame, Registers, Source, Stack, Unwinder};
+use py_spy_native::{DebugFrames, End, NativeFrame, Registers, Source, Stack, Unwinder};
 use py_spy_profile::Tables;
 use py_spy_target::{Core, Live, RootFolder, Target};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -68,6 +68,7 @@ pub(crate) struct Native {
 /// A thread's registers and its stack, at one moment.
 #[derive(Debug, Default)]
 struct Copy {
+    tid: u32,
     registers: Registers,
     from: Addr,
     bytes: Vec<u8>,
@@ -93,6 +94,10 @@ impl Source for UnwindTables<'_> {
 
     fn eh_frame(&self, module: &Module) -> Option<Range<Addr>> {
         self.files.eh_frame(module)
+    }
+
+    fn debug_frames(&self, module: &Module) -> Option<(DebugFrames, Addr)> {
+        self.files.debug_frames(module)
     }
 }
 
@@ -143,11 +148,19 @@ impl Native {
         let known = self.tops.get(&tid).and_then(|top| top.checked_sub(from));
         let length = known.map_or(MAX_STACK, |length| (length + MARGIN).min(MAX_STACK as u64) as usize);
         self.copy.registers = *registers;
-        self.copy.from = from;
+        (self.copy.tid, self.copy.from) = (tid, from);
         self.copy.bytes.resize(length, 0);
         // It stops at the end of the stack, which is the end of what is mapped.
         let got = memory.read_many(&[(from, length)], &mut self.copy.bytes).unwrap_or(0);
         self.copy.bytes.truncate(got);
+    }
+
+    /// Reads what will be copied, as far as it is known; the thread runs.
+    pub(crate) fn read_before(&mut self, memory: &Live, tid: u32) {
+        if self.copy.tid == tid {
+            let wanted = [(self.copy.from, self.copy.bytes.len())];
+            memory.read_many(&wanted, &mut self.copy.bytes).ok();
+        }
     }
 
     /// Follows the stack that was copied last, and appends its frames, innermost first. True when they are all.

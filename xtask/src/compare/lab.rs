@@ -15,6 +15,8 @@ use super::subject::{Shape, Subject};
 
 /// What all sections share.
 pub(crate) struct Lab {
+    /// Where this repository's py-spy is.
+    pub(crate) ours: PathBuf,
     pub(crate) options: Options,
     pub(crate) cpus: Cpus,
     pub(crate) scratch: TempDir,
@@ -48,7 +50,7 @@ impl Lab {
         // In memory, where writing costs every profiler the same.
         let memory = Path::new("/dev/shm");
         let scratch = if memory.is_dir() { TempDir::new_in(memory)? } else { TempDir::new()? };
-        let mut lab = Lab { options, cpus, scratch, peers, seen: Vec::new() };
+        let mut lab = Lab { ours, options, cpus, scratch, peers, seen: Vec::new() };
         lab.choose()?;
         Ok(lab)
     }

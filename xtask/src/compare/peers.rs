@@ -102,13 +102,13 @@ pub(crate) struct Peers {
 }
 
 /// The number right before some words: `before("7 samples", " samples")`.
-fn before<T: std::str::FromStr>(text: &str, words: &str) -> Option<T> {
+pub(crate) fn before<T: std::str::FromStr>(text: &str, words: &str) -> Option<T> {
     let head = &text[..text.find(words)?];
     head.rsplit(|c: char| !c.is_ascii_digit() && c != '.').next()?.parse().ok()
 }
 
 /// The number right behind some words, spaces between.
-fn after<T: std::str::FromStr>(text: &str, words: &str) -> Option<T> {
+pub(crate) fn after<T: std::str::FromStr>(text: &str, words: &str) -> Option<T> {
     let tail = text[text.find(words)? + words.len()..].trim_start();
     tail.split(|c: char| !c.is_ascii_digit() && c != '.').next()?.parse().ok()
 }

@@ -3,8 +3,9 @@
 use super::{Call, Kind, Link, is_loop};
 use crate::NativeFrame;
 
-/// A loop that is just beginning or ending calls no more than one function that returns at once.
-const INSIDE_OF_A_NEW_LOOP: usize = 1;
+/// A loop that is just beginning or ending calls no more than a function that looks at its result, and that one asks for an
+/// error (`_Py_CheckFunctionResult` and `PyErr_Occurred` at the end of `_PyEval_EvalFrameDefault` in `Python/ceval.c` of 3.8).
+const INSIDE_OF_A_NEW_LOOP: usize = 2;
 
 /// Which native frames are calls of the loop, and what each runs, innermost first. `None` when the numbers do not fit.
 pub(super) fn calls(native: &[(NativeFrame, Kind)], whole: bool, python: &[Link]) -> Option<Vec<Call>> {

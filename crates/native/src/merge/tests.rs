@@ -39,8 +39,9 @@ fn the_innermost_loop_may_have_no_frame_yet() {
     assert_eq!(merged(&native, true, &[ENTERED]), Ok(vec![Native(0), Native(2), Python(0), Native(4)]));
     assert_eq!(merged(&[LOOP], true, &[]), Ok(vec![]));
     assert_eq!(merged(&[C], true, &[]), Ok(vec![Native(0)]));
-    // A loop that has called more than one function has begun: which frame is whose can not be told.
-    assert_eq!(merged(&[C, C, LOOP, C, LOOP, C], true, &[ENTERED]), Err(Mismatch { loops: 2, entries: 1 }));
+    assert_eq!(merged(&[C, C, LOOP, C, LOOP, C], true, &[ENTERED]).map(|merged| merged.len()), Ok(5));
+    // A loop that has called more functions has begun: which frame is whose can not be told.
+    assert_eq!(merged(&[C, C, C, LOOP, C, LOOP, C], true, &[ENTERED]), Err(Mismatch { loops: 2, entries: 1 }));
 }
 
 #[test]
@@ -110,8 +111,8 @@ fn a_greenlets_stack_ends_where_it_begins() {
 
 #[test]
 fn of_a_stack_that_is_cut_the_inner_part_is_known() {
-    let expected = vec![Native(0), Native(1), Python(0), Native(3), Cut, Python(1)];
-    assert_eq!(merged(&[C, C, LOOP, C], false, &[ENTERED, ENTERED]), Ok(expected));
+    let expected = vec![Native(0), Native(1), Native(2), Python(0), Native(4), Cut, Python(1)];
+    assert_eq!(merged(&[C, C, C, LOOP, C], false, &[ENTERED, ENTERED]), Ok(expected));
     let expected = vec![Native(0), Python(0), Native(2), Cut, Python(2)];
     assert_eq!(merged(&[C, LOOP, C], false, &[CALLED, shim(1), CALLED, shim(7)]), Ok(expected));
     // Where the last frame ends is not known.

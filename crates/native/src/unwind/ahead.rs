@@ -25,7 +25,7 @@ const MAX_INSTRUCTION: usize = 15;
 const MAX_STEPS: usize = 1 << 14;
 
 /// So many ways are kept to be tried later.
-const MAX_WAYS: usize = 64;
+const MAX_WAYS: usize = 1 << 10;
 
 /// So many pages of code are read for it.
 const MAX_PAGES: usize = 64;

@@ -1,6 +1,6 @@
 //! What unwind tables say of one address: where its frame begins, and where its caller's registers are.
 
-use gimli::{CfaRule, EhFrame, EndianSlice, LittleEndian, RegisterRule, UnwindExpression, UnwindTableRow};
+use gimli::{CfaRule, EndianSlice, LittleEndian, RegisterRule, UnwindExpression, UnwindSection, UnwindTableRow};
 
 use super::Stack;
 use super::expression::evaluate;
@@ -42,11 +42,11 @@ pub(super) enum Saved {
 }
 
 impl Row {
-    pub(super) fn new(
+    pub(super) fn new<'a>(
         row: &UnwindTableRow<usize>,
         back: u16,
         is_signal: bool,
-        section: &EhFrame<Bytes<'_>>,
+        section: &impl UnwindSection<Bytes<'a>>,
     ) -> Option<Row> {
         let code = |expression: &UnwindExpression<usize>| -> Option<Box<[u8]>> {
             Some(expression.get(section).ok()?.0.slice().into())

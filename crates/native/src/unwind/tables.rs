@@ -6,6 +6,7 @@ use gimli::UnwindContext;
 use py_spy_address_space::{Addr, Mapping, Module};
 
 use super::Source;
+use super::debug_frame::DebugTable;
 use super::row::Row;
 use super::table::Table;
 
@@ -18,15 +19,30 @@ struct Part {
     range: Range<Addr>,
     /// The file; `None` for what the kernel maps itself.
     module: Option<Module>,
-    table: State,
+    table: State<Table>,
+    /// For what has no entry in the table.
+    debug_table: State<DebugTable>,
 }
 
 #[derive(Debug)]
-enum State {
+enum State<T> {
     /// Nobody asked yet.
     Unknown,
-    There(Box<Table>),
+    There(Box<T>),
     Missing,
+}
+
+impl<T> State<T> {
+    /// What is there, once it was looked for.
+    fn get(&mut self, find: impl FnOnce() -> Option<T>) -> Option<&mut T> {
+        if let State::Unknown = self {
+            *self = find().map_or(State::Missing, |found| State::There(Box::new(found)));
+        }
+        match self {
+            State::There(found) => Some(found),
+            State::Unknown | State::Missing => None,
+        }
+    }
 }
 
 /// The unwind tables of all that is mapped, each read when it is asked for.
@@ -46,11 +62,11 @@ impl Tables {
             // Whoever maps only the code of a file has no tables there.
             if first.offset == 0 {
                 let range = first.range.start..last.range.end;
-                parts.push(Part { range, module: Some(module), table: State::Unknown });
+                parts.push(Part::new(range, Some(module)));
             }
         }
         for mapping in mappings.iter().filter(|mapping| mapping.path == VDSO) {
-            parts.push(Part { range: mapping.range.clone(), module: None, table: State::Unknown });
+            parts.push(Part::new(mapping.range.clone(), None));
         }
         parts.sort_by_key(|part| part.range.start);
         Tables { parts }
@@ -68,28 +84,39 @@ impl Tables {
 
     /// How the frame at an address restores its caller.
     pub(super) fn row(&mut self, source: &dyn Source, at: Addr, context: &mut UnwindContext<usize>) -> Option<Row> {
-        self.table(source, at)?.row(source.memory(), at, context)
+        let index = self.part(at)?;
+        let part = &mut self.parts[index];
+        let row = part.table(source).and_then(|table| table.row(source.memory(), at, context));
+        row.or_else(|| part.debug_table(source)?.row(at, context))
     }
 
     /// Where the function begins that has an address.
     pub(super) fn function(&mut self, source: &dyn Source, at: Addr) -> Option<Addr> {
-        self.table(source, at)?.function(source.memory(), at)
+        let index = self.part(at)?;
+        self.parts[index].table(source)?.function(source.memory(), at)
+    }
+}
+
+impl Part {
+    fn new(range: Range<Addr>, module: Option<Module>) -> Part {
+        Part { range, module, table: State::Unknown, debug_table: State::Unknown }
     }
 
-    /// The tables of the file that an address is in, if it has some.
-    fn table(&mut self, source: &dyn Source, at: Addr) -> Option<&mut Table> {
-        let index = self.part(at)?;
-        let Part { range, module, table } = &mut self.parts[index];
-        let memory = source.memory();
-        if matches!(table, State::Unknown) {
-            let indexed = Table::indexed(memory, range.start, range.end);
-            let found =
-                indexed.or_else(|| Table::without_index(memory, range.start, source.eh_frame(module.as_ref()?)?));
-            *table = found.map_or(State::Missing, |table| State::There(Box::new(table)));
-        }
-        match table {
-            State::There(table) => Some(table),
-            State::Unknown | State::Missing => None,
-        }
+    /// The tables that are mapped, if there are some.
+    fn table(&mut self, source: &dyn Source) -> Option<&mut Table> {
+        let Part { range, module, table, .. } = self;
+        table.get(|| {
+            let indexed = Table::indexed(source.memory(), range.start, range.end);
+            indexed.or_else(|| Table::without_index(source.memory(), range.start, source.eh_frame(module.as_ref()?)?))
+        })
+    }
+
+    /// Those that are in the file only.
+    fn debug_table(&mut self, source: &dyn Source) -> Option<&mut DebugTable> {
+        let Part { module, debug_table, .. } = self;
+        debug_table.get(|| {
+            let (frames, bias) = source.debug_frames(module.as_ref()?)?;
+            Some(DebugTable::of(frames, bias))
+        })
     }
 }

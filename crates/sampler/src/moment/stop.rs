@@ -9,6 +9,7 @@
 mod copy;
 mod each;
 mod free;
+mod resting;
 mod still;
 
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use py_spy_target::{CpuClock, TaskState};
 
 use super::{Wanted, Watch};
 pub(super) use copy::{MAX_GIL_WORDS, gil_words};
+pub(super) use resting::Resting;
 use still::Still;
 
 /// Looks at one moment: each is begun again when the GIL went on to another thread meanwhile. Beyond that the stacks
@@ -149,6 +151,7 @@ impl Watch {
         let (mut cut, mut unknown, mut unsure, mut torn) = (0, 0, 0, 0);
         for tries in 1..=MAX_TRIES {
             self.moment.rewind(mark);
+            self.note_sleepers(gil, wanted);
             let pressing = tries > FEW_TRIES;
             if pressing {
                 self.hold_all(gil);
@@ -169,7 +172,11 @@ impl Watch {
                         continue;
                     }
                     self.stopper.release();
+                    if !self.put_sleepers() {
+                        continue;
+                    }
                     if plan.careful || self.codes_are_known(mark[1], self.epoch) {
+                        self.keep_sleepers(mark[1]);
                         return Ok(Look::True);
                     }
                     unsure += 1;

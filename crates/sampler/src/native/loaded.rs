@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use py_spy_address_space::{Addr, Image, Mapping, Module, modules};
+use py_spy_native::DebugFrames;
 use py_spy_target::{Core, Executable, MappedFile, Target};
 
 /// The files of a process, by address.
@@ -137,6 +138,13 @@ impl Files {
         let (address, size) = image.section(".eh_frame")?;
         let start = image.load_bias(module)?.wrapping_add(address);
         Some(start..start.checked_add(size)?)
+    }
+
+    /// A file's section `.debug_frame`, and what the addresses of the process are more than its own.
+    pub(super) fn debug_frames(&self, module: &Module) -> Option<(DebugFrames, Addr)> {
+        let file = self.origin.open(module).ok()?;
+        let bias = Image::read(&file, &[]).ok()?.load_bias(module)?;
+        Some((DebugFrames::of(&file)?, bias))
     }
 }
 

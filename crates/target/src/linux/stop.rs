@@ -18,6 +18,7 @@ use super::affinity::Affinity;
 use crate::Durations;
 use pending::Pending;
 use reaper::Reaper;
+use registers::UserRegisters;
 use report::Report;
 pub use signals::block_child_signals;
 pub(crate) use signals::unblock_child_signals;
@@ -49,6 +50,8 @@ struct Held {
     tid: u32,
     report: Report,
     since: Instant,
+    /// At this stop, if somebody asked.
+    registers: Option<UserRegisters>,
 }
 
 /// Stops threads and lets them go. Between two holds nothing is attached: a thread that stays attached
@@ -182,7 +185,9 @@ impl Stopper {
             }
             signals::await_child_signal(&self.signals, left.min(pending::LOOK_AGAIN));
         }
-        registers::registers(tid)
+        let registers = registers::ask(tid)?;
+        self.held[at].registers = Some(registers);
+        Some(registers::in_order(&registers))
     }
 
     /// Waits until a thread that had been told to stop when it was `asked` can not move any more.
@@ -200,7 +205,7 @@ impl Stopper {
                     std::hint::spin_loop();
                 }
                 _ => {
-                    self.held.push(Held { tid, report, since });
+                    self.held.push(Held { tid, report, since, registers: None });
                     return Ok(());
                 }
             }
@@ -236,9 +241,9 @@ impl Stopper {
     /// Lets all held threads go.
     pub fn release(&mut self) {
         let alone = self.held.len() == 1;
-        while let Some(Held { tid, report, since }) = self.held.pop() {
+        while let Some(Held { tid, report, since, registers }) = self.held.pop() {
             let stays = alone && self.stays_with(tid, report, since);
-            let gone = if stays { self.go_on(tid) } else { self.let_go(tid, report) };
+            let gone = if stays { self.go_on(tid, registers) } else { self.let_go(tid, report, registers) };
             match report {
                 Report::None => self.late += 1,
                 _ => self.still.add(since.elapsed()),
@@ -264,9 +269,9 @@ impl Stopper {
     }
 
     /// Lets a thread run and stays attached. False when it must still be collected.
-    fn go_on(&mut self, tid: u32) -> bool {
+    fn go_on(&mut self, tid: u32, registers: Option<UserRegisters>) -> bool {
         if self.restart {
-            restart::cut_short_call(tid);
+            restart::cut_short_call(tid, registers);
         }
         let done = orders::go_on(tid);
         if done.is_ok() {
@@ -277,7 +282,7 @@ impl Stopper {
 
     /// Lets a thread go that has stopped, with the signal that was on its way to it. False when it has not stopped yet, or
     /// was killed meanwhile: its end is still to be collected.
-    fn let_go(&mut self, tid: u32, report: Report) -> bool {
+    fn let_go(&mut self, tid: u32, report: Report, registers: Option<UserRegisters>) -> bool {
         let signal = match report {
             Report::None => return false,
             Report::Ended => return true,
@@ -285,7 +290,7 @@ impl Stopper {
             Report::GroupStop | Report::Stopped => 0,
         };
         if self.restart && report != Report::GroupStop {
-            restart::cut_short_call(tid);
+            restart::cut_short_call(tid, registers);
         }
         match orders::detach(tid, signal) {
             Ok(()) => true,
@@ -315,7 +320,7 @@ impl Stopper {
             if report != Report::None {
                 self.attached = None;
                 self.rest_until = Some(Instant::now() + REST);
-                if !self.let_go(tid, report) {
+                if !self.let_go(tid, report, None) {
                     self.expect(tid, Instant::now());
                 }
             }

@@ -47,7 +47,7 @@ impl Watch {
         let mut whole = true;
         for index in 0..self.wanted.len() {
             let member = self.wanted[index];
-            if self.roster.gil_of(member) == Some(gil) {
+            if self.roster.gil_of(member) == Some(gil) && !self.resting.knows(member) {
                 whole &= self.walk_one(member, locked && Some(member) == state, plan.last);
             }
         }

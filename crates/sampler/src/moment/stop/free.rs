@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use py_spy_address_space::Window;
 use py_spy_native::Registers;
 use py_spy_python::Unreadable;
 
@@ -12,6 +13,9 @@ use super::{Look, Wanted, Watch};
 
 /// Looks at a thread without a GIL that began to run meanwhile, or was just linking a frame.
 const MAX_FREE_TRIES: u32 = 8;
+
+/// So many threads have a window of their own; beyond that all are made anew. Each takes some 50 KB.
+const MAX_WINDOWS: usize = 256;
 
 /// A thread off its CPU is waited for so long until it tells its registers. On a busy machine it takes that time until it
 /// has one.
@@ -74,6 +78,26 @@ impl Watch {
 
     /// The stack of one thread. `runs` when it was seen just now that it does.
     fn take_one(&mut self, tid: u32, runs: bool) -> Result<Look, Unreadable> {
+        if self.wants.is_none() && self.resting.has(tid) {
+            let slices = self.tasks.slices(tid);
+            if self.resting.put(tid, slices, self.roster.version, &mut self.moment) {
+                return Ok(Look::True);
+            }
+        }
+        // What has to be read for one thread is not read for all the others too.
+        let mut window = self.windows.remove(&tid).unwrap_or_else(|| Window::new(self.window.copies()));
+        std::mem::swap(&mut self.window, &mut window);
+        let taken = self.take_in_window(tid, runs);
+        std::mem::swap(&mut self.window, &mut window);
+        if self.windows.len() >= MAX_WINDOWS {
+            self.windows.clear();
+        }
+        self.windows.insert(tid, window);
+        taken
+    }
+
+    /// The same through a window that is the thread's own.
+    fn take_in_window(&mut self, tid: u32, runs: bool) -> Result<Look, Unreadable> {
         let (mark, mut careful) = (self.moment.mark(), self.careful > 0);
         for tries in 1..=MAX_FREE_TRIES {
             let is_stranger = self.roster.of_thread(tid).is_empty() && self.has_strangers();
@@ -81,6 +105,9 @@ impl Watch {
                 return Ok(Look::True);
             }
             self.moment.rewind(mark);
+            if tries == 1 && !self.stopper.is_attached() {
+                self.read_before(tid)?;
+            }
             let still = if tries == 1 && runs { self.hold(tid) } else { self.keep_thread_still(tid, false) };
             let still = match still {
                 Ok(still) => still,
@@ -111,6 +138,7 @@ impl Watch {
                     if copied {
                         self.follow_native(tid);
                     }
+                    self.keep_asleep(still, copied, mark);
                     return Ok(Look::True);
                 }
                 Look::True => careful = true,
@@ -121,6 +149,28 @@ impl Watch {
         self.moment.rewind(mark);
         self.moment.dropped += 1;
         Ok(Look::True)
+    }
+
+    /// Reads once what will be read with the thread stopped: after a pause the first read of a page takes five times as long as the
+    /// second one.
+    fn read_before(&mut self, tid: u32) -> Result<(), Unreadable> {
+        self.window.refill(&self.memory, (0, 0), &mut [])?;
+        if let Some(native) = &mut self.native {
+            native.read_before(&self.memory, tid);
+        }
+        Ok(())
+    }
+
+    /// Keeps what was seen of a thread, which is what the moment has since a mark, if it slept all the while.
+    fn keep_asleep(&mut self, still: Still, copied: bool, [_, part, gone, dropped, native_frame, native]: [usize; 6]) {
+        let Watch { resting, moment, roster, .. } = self;
+        let known = moment.gone.len() == gone && moment.dropped == dropped && !moment.mixed;
+        let Still::Asleep(tid, Some(slices)) = still else { return };
+        if !known || self.native.is_some() && !copied {
+            return;
+        }
+        let native = moment.natives.get(native).map(|native| (&moment.native_frames[native_frame..], native.whole));
+        resting.keep((tid, slices, roster.version), (&moment.frames, &moment.parts[part..]), native);
     }
 
     /// A thread that is in no list stands still: if it has come into one meanwhile it is looked at again.

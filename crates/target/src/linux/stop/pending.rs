@@ -49,7 +49,7 @@ impl Stopper {
         for at in (0..self.pending.len()).rev() {
             let Pending { tid, doubt, .. } = self.pending[at];
             let report = self.report(tid);
-            let mut gone = self.let_go(tid, report);
+            let mut gone = self.let_go(tid, report, None);
             if !gone && doubt <= Instant::now() {
                 gone = !is_traced_by_us(tid);
                 if !gone {

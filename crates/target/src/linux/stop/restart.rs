@@ -4,18 +4,22 @@
 //! their thread is stopped, though no signal came. Python retries them from 3.5 on (PEP 475), earlier versions and C
 //! libraries do not. A look at what the thread is doing before the stop is a race; the registers at the stop are not.
 
+#[cfg(not(target_arch = "x86_64"))]
+use super::registers::UserRegisters;
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86_64::cut_short_call;
 
 /// Elsewhere nothing is repaired.
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) fn cut_short_call(_tid: u32) {}
+pub(super) fn cut_short_call(_tid: u32, _known: Option<UserRegisters>) {}
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {
     use nix::errno::Errno;
-    use nix::sys::ptrace::{getregs, setregs};
+    use nix::sys::ptrace::setregs;
     use nix::unistd::Pid;
+
+    use super::super::registers::{UserRegisters, ask};
 
     /// What the kernel has in `orig_rax` outside of system calls.
     const NO_CALL: u64 = u64::MAX;
@@ -50,16 +54,16 @@ mod x86_64 {
 
     /// Makes a stopped thread begin its system call again if that has just ended for no other reason than our stop. One
     /// register is written. The kernel decides when it lets the thread go, and knows whether a handler runs: to look
-    /// at the signals that wait, before that, misses those that come after it.
-    pub(in super::super) fn cut_short_call(tid: u32) {
-        let pid = Pid::from_raw(tid as i32);
-        let Ok(mut registers) = getregs(pid) else { return };
+    /// at the signals that wait, before that, misses those that come after it. Its registers at this stop are asked for if they are
+    /// not `known`.
+    pub(in super::super) fn cut_short_call(tid: u32, known: Option<UserRegisters>) {
+        let Some(mut registers) = known.or_else(|| ask(tid)) else { return };
         let interrupted = registers.orig_rax != NO_CALL && registers.rax as i64 == -(Errno::EINTR as i64);
         if !interrupted || !CUT_SHORT.iter().any(|&call| call as u64 == registers.orig_rax) {
             return;
         }
         registers.rax = RESTART_UNLESS_HANDLED as u64;
-        if let Err(errno) = setregs(pid, registers) {
+        if let Err(errno) = setregs(Pid::from_raw(tid as i32), registers) {
             log::debug!("thread {tid}: a system call was not begun again: {errno}");
         }
     }
