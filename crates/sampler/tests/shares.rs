@@ -41,13 +41,13 @@ fn observe(program: &Program, sampler: &mut Attached, mode: Mode) -> Seen {
 }
 
 /// The same for so many samples.
-fn observe_some(program: &Program, sampler: &mut Attached, mode: Mode, samples: u64) -> Seen {
+fn observe_some(program: &Program, sampler: &mut Attached, mode: Mode, wanted: u64) -> Seen {
     if mode == Mode::Kernel {
-        return sampler.run(samples);
+        return sampler.run(wanted);
     }
     let clock = CpuClock::of(program.id()).expect("its clock");
     let mut last = 0;
-    sampler.run_counting(samples, &mut || {
+    sampler.run_counting(wanted, &mut || {
         let now = clock.now().unwrap_or(0);
         let ran = now >= last + 500_000;
         last = if ran { now } else { last };
@@ -130,7 +130,7 @@ fn of_frames_that_live_longer_than_a_look() {
         let total = total(&seen, mode, what);
         compare(what, &counts, total, &lives.map(|(name, life)| (name, life / 150.0)), |_| {
             // Once in each life.
-            if mode != Mode::Nonblocking { others as f64 } else { total as f64 * LOOK.as_secs_f64() * 1e6 / 150.0 }
+            if mode == Mode::Nonblocking { total as f64 * LOOK.as_secs_f64() * 1e6 / 150.0 } else { others as f64 }
         });
     });
 }

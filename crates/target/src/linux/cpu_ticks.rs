@@ -69,7 +69,7 @@ impl CpuTicks {
     /// `ESRCH` when the thread is gone, `EMFILE` when too many files are open.
     pub fn new(tid: u32, period: u64, program: &Program, stays: bool) -> io::Result<CpuTicks> {
         let stay = Attributes { kind: SOFTWARE, config: DUMMY, flags: DISABLED, ..Attributes::default() };
-        let stay = if stays { Some(open(stay, tid)?) } else { None };
+        let stay = if stays { Some(open(&stay, tid)?) } else { None };
         let event = Attributes {
             kind: SOFTWARE,
             config: CPU_CLOCK,
@@ -77,7 +77,7 @@ impl CpuTicks {
             flags: DISABLED | INHERIT | INHERIT_THREAD | REMOVE_ON_EXEC,
             ..Attributes::default()
         };
-        let ticks = CpuTicks { event: open(event, tid)?, _stay: stay };
+        let ticks = CpuTicks { event: open(&event, tid)?, _stay: stay };
         ticks.order(SET_PROGRAM, program.as_fd().as_raw_fd() as u64)?;
         Ok(ticks)
     }
@@ -109,8 +109,8 @@ impl CpuTicks {
 }
 
 /// An event of a thread, on whatever CPU it is.
-fn open(attributes: Attributes, tid: u32) -> io::Result<OwnedFd> {
-    let attributes = Attributes { size: size_of::<Attributes>() as u32, ..attributes };
+fn open(attributes: &Attributes, tid: u32) -> io::Result<OwnedFd> {
+    let attributes = Attributes { size: size_of::<Attributes>() as u32, ..*attributes };
     let any_cpu = -1;
     let no_group = -1;
     #[expect(unsafe_code, reason = "nix has no perf_event_open")]
