@@ -81,6 +81,31 @@ pub(crate) fn run(words: &[&str]) -> Output {
     py_spy(words).output().expect("py-spy starts")
 }
 
+/// Why this machine has the kernel take no samples, as py-spy says it.
+const NOT_HERE: [&str; 5] = [
+    "maps are not allowed",
+    "the program is not allowed",
+    "timers are not allowed",
+    "the kernel has no ring buffers",
+    "the kernel's timers do not go on",
+];
+
+/// With musl nothing tells it which of the kernel's threads is which, where CPython does not.
+const NOT_THIS_ONE: &str = "the kernel's ids of its threads are not known";
+
+/// True when the kernel took the samples, as it was told to; false when it may not, which is said. Nothing else is in order.
+#[track_caller]
+pub(crate) fn is_by_kernel(name: &str, output: &Output) -> bool {
+    let text = stderr(output);
+    if text.contains("; sampler: kernel; ") {
+        return true;
+    }
+    let known = NOT_HERE.iter().chain([&NOT_THIS_ONE]).any(|why| text.contains(why));
+    assert!(known && text.contains("; sampler: stop; "), "{name}: {text}");
+    eprintln!("SKIPPED: {name}: {text}");
+    false
+}
+
 /// What was printed to standard output.
 pub(crate) fn stdout(output: &Output) -> &str {
     str::from_utf8(&output.stdout).expect("UTF-8")

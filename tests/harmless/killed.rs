@@ -17,7 +17,7 @@ const WAYS: [&[&str]; 6] = [
 ];
 
 /// An instant at random in some milliseconds, of a sequence without a period (Weyl).
-fn instant(round: u32, milliseconds: u32) -> Duration {
+pub(crate) fn instant(round: u32, milliseconds: u32) -> Duration {
     let part = f64::from(round) * 0.618_033_988_749_895 % 1.0;
     Duration::from_secs_f64(part * f64::from(milliseconds) / 1000.0)
 }

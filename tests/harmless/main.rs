@@ -17,6 +17,7 @@ mod one_cpu;
 mod profiler;
 mod strangers;
 mod timer;
+mod unloaded;
 mod watchdog;
 
 use py_spy_test_programs::{Interpreter, one_of_each_series};

@@ -51,6 +51,11 @@ impl Profiler {
         Profiler { child, name, said, watchdog }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn said(&self) -> String {
         let mut said = String::new();
         self.said.reopen().and_then(|mut file| file.read_to_string(&mut said)).expect("UTF-8");

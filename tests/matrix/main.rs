@@ -61,15 +61,25 @@ fn line_of(text: &str) -> usize {
 
 /// Looks at the program in each interpreter, one after the other.
 fn each(way: &str, look: impl Fn(&Pair)) {
+    each_that(way, |pair| {
+        look(pair);
+        true
+    });
+}
+
+/// The same; false is that this way is not for that interpreter.
+fn each_that(way: &str, look: impl Fn(&Pair) -> bool) {
     /// A terminal and what is drawn on it want the machine.
     static TURN: Mutex<()> = Mutex::new(());
     for interpreter in that_run("pair") {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let pair = Pair::start(interpreter);
-        look(&pair);
+        let tested = look(&pair);
         pair.running.is_unharmed();
         drop(turn);
-        println!("tested: {} | {way} | live", interpreter.label());
+        if tested {
+            println!("tested: {} | {way} | live", interpreter.label());
+        }
     }
 }
 
@@ -93,6 +103,18 @@ fn nonblocking() {
     each("`--nonblocking`", |pair| {
         dumped::one(pair, &["--nonblocking"]);
         recorded::one(pair, &["--nonblocking"]);
+    });
+}
+
+/// Where it may not, it is said, and the table has nothing of it.
+#[test]
+fn kernel() {
+    each_that("`--sampler kernel`", |pair| {
+        let may = recorded::by_kernel(pair);
+        if may {
+            topped::one(pair, &["--sampler", "kernel"], &["spin (pair.py)"]);
+        }
+        may
     });
 }
 

@@ -67,6 +67,12 @@ impl Inner {
         let output = run(&["record", "-d", "1", "-f", "raw", "-o", "-", "--pid", &pid]);
         let text = good(name, &output);
         assert!(text.contains(";busy ("), "{name}: {text}");
+        let words = ["record", "-d", "1", "-r", "1000", "-f", "raw", "-o", "-", "--sampler", "kernel", "--pid", &pid];
+        let output = run(&words);
+        if common::is_by_kernel(name, &output) {
+            let text = good(name, &output);
+            assert!(text.contains(";busy ("), "{name} by the kernel: {text}");
+        }
         assert!(common::nobody_minds(self.pid), "{name}");
         for _ in 0..2 {
             self.running.tell("\n");

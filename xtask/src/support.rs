@@ -13,7 +13,8 @@ const TESTS: [&[&str]; 2] = [
 ];
 
 /// The columns.
-const WAYS: [&str; 6] = ["dump", "record", "top", "`--nonblocking`", "`--subprocesses`", "`--native`"];
+const WAYS: [&str; 7] =
+    ["dump", "record", "top", "`--nonblocking`", "`--sampler kernel`", "`--subprocesses`", "`--native`"];
 
 /// What is said in a cell of which nothing was said.
 const NOT_TESTED: &str = "-";

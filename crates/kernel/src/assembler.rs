@@ -19,6 +19,8 @@ pub(crate) enum Reg {
 /// How much a load or store moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
+    /// 1 byte.
+    Byte,
     /// 4 bytes.
     Word,
     /// 8 bytes.
@@ -86,9 +88,25 @@ impl Assembler {
         self.put(0x27, to, 0, 0, value);
     }
 
+    /// `to *= from`.
+    pub(crate) fn multiply_register(&mut self, to: Reg, from: Reg) {
+        self.put(0x2f, to, from as u8, 0, 0);
+    }
+
+    /// `to &= value`; a negative value has its upper 32 bits set.
+    pub(crate) fn mask(&mut self, to: Reg, value: i32) {
+        self.put(0x57, to, 0, 0, value);
+    }
+
+    /// `to >>= bits`, without a sign.
+    pub(crate) fn shift_right(&mut self, to: Reg, bits: i32) {
+        self.put(0x77, to, 0, 0, bits);
+    }
+
     /// `to =` what is at `base + offset`.
     pub(crate) fn load(&mut self, width: Width, to: Reg, base: Reg, offset: i16) {
         let opcode = match width {
+            Width::Byte => 0x71,
             Width::Word => 0x61,
             Width::Double => 0x79,
         };
@@ -98,6 +116,7 @@ impl Assembler {
     /// What is at `base + offset` becomes `from`.
     pub(crate) fn store(&mut self, width: Width, base: Reg, offset: i16, from: Reg) {
         let opcode = match width {
+            Width::Byte => 0x73,
             Width::Word => 0x63,
             Width::Double => 0x7b,
         };
@@ -160,6 +179,11 @@ impl Assembler {
         self.jump_by(0xa5, register, 0, value, label);
     }
 
+    /// Goes on at a label if `register >= other`, without a sign.
+    pub(crate) fn jump_unless_below(&mut self, register: Reg, other: Reg, label: Label) {
+        self.jump_by(0x3d, register, other as u8, 0, label);
+    }
+
     fn jump_by(&mut self, opcode: u8, register: Reg, other: u8, value: i32, label: Label) {
         self.jumps.push((self.code.len(), label));
         self.put(opcode, register, other, 0, value);
@@ -192,19 +216,27 @@ mod tests {
         a.load(Width::Double, Reg::R3, Reg::R10, -8);
         a.jump_if(Reg::R3, 7, end);
         a.jump(back);
+        a.mask(Reg::R0, 15);
+        a.multiply_register(Reg::R0, Reg::R1);
+        a.shift_right(Reg::R0, 4);
+        a.jump_unless_below(Reg::R0, Reg::R9, end);
         a.place(end);
         a.store(Width::Word, Reg::R7, 16, Reg::R9);
         a.call(112);
         a.exit();
         // As `struct bpf_insn` lies in memory: opcode, registers, offset, constant.
-        let expected: [[u8; 8]; 10] = [
+        let expected: [[u8; 8]; 14] = [
             [0xb7, 0x00, 0, 0, 0xff, 0xff, 0xff, 0xff],
             [0xbf, 0x16, 0, 0, 0, 0, 0, 0],
             [0x18, 0x02, 0, 0, 0x88, 0x77, 0x66, 0x55],
             [0x00, 0x00, 0, 0, 0x44, 0x33, 0x22, 0x11],
             [0x79, 0xa3, 0xf8, 0xff, 0, 0, 0, 0],
-            [0x15, 0x03, 1, 0, 7, 0, 0, 0],
+            [0x15, 0x03, 5, 0, 7, 0, 0, 0],
             [0x05, 0x00, 0xfa, 0xff, 0, 0, 0, 0],
+            [0x57, 0x00, 0, 0, 15, 0, 0, 0],
+            [0x2f, 0x10, 0, 0, 0, 0, 0, 0],
+            [0x77, 0x00, 0, 0, 4, 0, 0, 0],
+            [0x3d, 0x90, 0, 0, 0, 0, 0, 0],
             [0x63, 0x97, 16, 0, 0, 0, 0, 0],
             [0x85, 0x00, 0, 0, 112, 0, 0, 0],
             [0x95, 0x00, 0, 0, 0, 0, 0, 0],

@@ -5,10 +5,12 @@
 //! loaded when its file descriptors are closed. What it reads is the program's own memory; it writes none of it.
 
 mod assembler;
+mod periods;
 mod record;
 mod ticks;
+mod torn;
 mod walker;
 
-pub use record::{Missing, Tick};
+pub use record::{Chain, Missing, Tick};
 pub use ticks::{Ticks, Unavailable};
 pub use walker::Subject;

@@ -3,13 +3,13 @@
 use py_spy_address_space::Addr;
 
 /// Words before the frames' words.
-pub(crate) const HEADER: usize = 13;
+pub(crate) const HEADER: usize = 14;
 
 /// Where in a record each word of the header is, bytes.
 pub(crate) mod field {
     pub(crate) const TID: i16 = 0;
     pub(crate) const TIME: i16 = 8;
-    pub(crate) const PERIOD: i16 = 16;
+    pub(crate) const FIRST: i16 = 16;
     pub(crate) const STATE: i16 = 24;
     pub(crate) const INTERPRETER: i16 = 32;
     pub(crate) const THREAD: i16 = 40;
@@ -20,6 +20,29 @@ pub(crate) mod field {
     pub(crate) const LOCKED: i16 = 80;
     pub(crate) const COUNT: i16 = 88;
     pub(crate) const REST: i16 = 96;
+    pub(crate) const CHAIN: i16 = 104;
+}
+
+/// What a record has the frames of: the numbers in [`field::CHAIN`].
+pub(crate) mod chain {
+    /// Those that the thread state leads to.
+    pub(crate) const OWN: i32 = 0;
+    /// Those that a register of a torn tick leads to.
+    pub(crate) const OFFERED: i32 = 1;
+    /// None: of a torn tick, after all that its registers led to.
+    pub(crate) const TORN: i32 = 2;
+}
+
+/// Which frames a tick has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chain {
+    /// Those of its thread.
+    Own,
+    /// It was in the middle of an update that cuts the chain, and one of its registers led to these, which reach a root. More may
+    /// follow, and then one that is [`Chain::Torn`], all of the same thread and time.
+    Offered,
+    /// None; see [`Chain::Offered`].
+    Torn,
 }
 
 /// A tick of one thread.
@@ -29,15 +52,15 @@ pub struct Tick<'a> {
     pub own_tid: u32,
     /// When it was, ns of the monotonic clock.
     pub time: u64,
-    /// The CPU time that it stands for, ns.
-    pub period: u64,
+    /// The period of the thread's timer, ns, if this was the first tick of all that the thread had.
+    pub(crate) first: Option<u64>,
     /// The thread state; 0 if it was not found.
     pub state: Addr,
     /// The interpreter that the state names.
     pub interpreter: Addr,
     /// The thread's id, and its native id where there is one, as the state has them.
     pub thread: u64,
-    /// See above; 0 where the layout has none.
+    /// See above; where the layout has none it is the thread's own id if the state was looked for and found, else 0.
     pub native: u64,
     /// Where the outermost frame must be, where the state says so.
     pub base: Addr,
@@ -47,6 +70,8 @@ pub struct Tick<'a> {
     pub holds_gil: bool,
     /// Each frame's words, the innermost frame first.
     pub words: &'a [u64],
+    /// Whose frames they are.
+    pub chain: Chain,
     /// Why there are no more frames.
     pub missing: Option<Missing>,
 }
@@ -72,10 +97,15 @@ impl<'a> Tick<'a> {
             _ if count >= most as usize => Some(Missing::Deeper),
             _ => Some(Missing::Unreadable),
         };
+        let chain = match at(field::CHAIN) {
+            kind if kind == chain::OWN as u64 => Chain::Own,
+            kind if kind == chain::OFFERED as u64 => Chain::Offered,
+            _ => Chain::Torn,
+        };
         Some(Tick {
             own_tid: u32::try_from(at(field::TID)).ok()?,
             time: at(field::TIME),
-            period: at(field::PERIOD),
+            first: Some(at(field::FIRST)).filter(|&period| period != 0),
             state,
             interpreter: at(field::INTERPRETER),
             thread: at(field::THREAD),
@@ -84,6 +114,7 @@ impl<'a> Tick<'a> {
             innermost: at(field::INNERMOST),
             holds_gil: state != 0 && holder == state && at(field::LOCKED) != 0,
             words: frames.get(..count.checked_mul(words)?)?,
+            chain,
             missing,
         })
     }

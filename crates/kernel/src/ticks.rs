@@ -6,6 +6,7 @@ use py_spy_address_space::Addr;
 use py_spy_python::FrameWords;
 use py_spy_target::{CpuTicks, Map, MapKind, Program, Refused, Ring, Tasks};
 
+use crate::periods::Periods;
 use crate::record::{HEADER, Tick};
 use crate::walker::{Maps, Subject, assemble};
 
@@ -19,13 +20,16 @@ const LARGE_RING: u32 = 1 << 22;
 /// From this period down it is the large one, ns.
 const LARGE_FROM: u64 = 500_000;
 
-/// Frames that are followed at least and at most. The verifier takes some 2,000.
+/// Frames that are followed at least and at most. The verifier takes some 2,000, but 20 to 40 us for each of them.
 const FEW_FRAMES: u32 = 256;
 const MANY_FRAMES: u32 = 1024;
 
 /// What one frame takes at most, ns, and which part of a period the walk may take: interrupts are off meanwhile.
 const FRAME_TAKES: u64 = 80;
 const PART_OF_PERIOD: u64 = 10;
+
+/// Of so many threads at most each timer is kept from changing places with others: it takes a file more of each.
+const MAX_STAYING: usize = 256;
 
 /// The list of threads is read again until it has nothing new, at most so often.
 const MAX_LISTS: u32 = 32;
@@ -89,19 +93,25 @@ const EMFILE: i32 = 24;
 pub struct Ticks {
     ring: Ring,
     states: Map,
+    /// Threads that had a tick, by their own ids: their timer's period if it was changed, else 0.
+    met: Map,
     misses: Map,
     // The program holds it.
     _buffers: Map,
     program: Program,
-    events: Vec<CpuTicks>,
+    /// With the threads' own ids.
+    timers: Vec<(u32, CpuTicks)>,
     words: FrameWords,
     frames: u32,
-    period: u64,
+    periods: Periods,
     /// A record's bytes as words.
     record: Vec<u64>,
 }
 
 impl Ticks {
+    /// How many frames are followed where nothing else is known: it loads faster.
+    pub const FRAMES: u32 = FEW_FRAMES;
+
     /// How many frames are followed at most where a tick comes after each `period` ns.
     pub fn frames_at(period: u64) -> u32 {
         let most = period / PART_OF_PERIOD / FRAME_TAKES;
@@ -112,38 +122,48 @@ impl Ticks {
     ///
     /// # Errors
     /// When the kernel does not allow it, or can not.
-    pub fn new(subject: &Subject<'_>, period: u64) -> Result<Ticks, Unavailable> {
+    pub fn new(subject: &Subject<'_>) -> Result<Ticks, Unavailable> {
         let words = FrameWords::of(&subject.layout.frame).ok_or(Unavailable::Layout)?;
-        let ring = Ring::new(if period <= LARGE_FROM { LARGE_RING } else { RING }).map_err(Unavailable::Map)?;
+        let periods = Periods::of(subject.period);
+        let ring = if periods.asked() <= LARGE_FROM { LARGE_RING } else { RING };
+        let ring = Ring::new(ring).map_err(Unavailable::Map)?;
         let states = Map::new(MapKind::Hash, 4, 8, MAX_THREADS).map_err(Unavailable::Map)?;
+        let met = Map::new(MapKind::Recent, 4, 8, MAX_THREADS).map_err(Unavailable::Map)?;
         let misses = Map::new(MapKind::Array, 4, 8, 1).map_err(Unavailable::Map)?;
         let longest = 8 * (HEADER as u32 + subject.frames * words.offsets().len() as u32);
         let buffers = Map::new(MapKind::Array, 4, longest, cpus()).map_err(Unavailable::Map)?;
         let maps = Maps {
             states: states.number(),
+            met: met.number(),
             buffers: buffers.number(),
             ring: ring.map().number(),
             misses: misses.number(),
         };
-        let code = assemble(subject, &words, maps).ok_or(Unavailable::Layout)?;
+        let code = assemble(subject, periods.asked(), &words, maps).ok_or(Unavailable::Layout)?;
         let program = Program::load(&code).inspect_err(|refused| log::debug!("the verifier says: {}", refused.log))?;
-        let (events, record, frames) = (Vec::new(), Vec::new(), subject.frames);
-        Ok(Ticks { ring, states, misses, _buffers: buffers, program, events, words, frames, period, record })
+        let (timers, record, frames) = (Vec::new(), Vec::new(), subject.frames);
+        Ok(Ticks { ring, states, met, misses, _buffers: buffers, program, timers, words, frames, periods, record })
     }
 
-    /// Gives each thread a timer, which goes on in the threads that it makes.
+    /// Gives each thread a timer, which goes on in the threads that it makes. `below` gives a number at random below another.
     ///
     /// # Errors
     /// When a timer is refused.
-    pub fn begin(&mut self, tasks: &mut Tasks, mut period: impl FnMut() -> u64) -> Result<(), Unavailable> {
+    pub fn begin(&mut self, tasks: &mut Tasks, mut below: impl FnMut(u64) -> u64) -> Result<(), Unavailable> {
         for _ in 0..MAX_LISTS {
-            self.events.clear();
+            self.timers.clear();
             tasks.relist().map_err(Unavailable::Event)?;
             let mut listed: Vec<u32> = tasks.ids().collect();
             listed.sort_unstable();
+            let stays = listed.len() <= MAX_STAYING;
             for &tid in &listed {
-                match CpuTicks::new(tid, period(), &self.program) {
-                    Ok(event) => self.events.push(event),
+                let period = self.periods.usual(&mut below);
+                match CpuTicks::new(tid, period, &self.program, stays) {
+                    Ok(timer) => {
+                        let own = tasks.own_id(tid).unwrap_or(tid);
+                        self.meet(own, period);
+                        self.timers.push((own, timer));
+                    }
                     // It has ended meanwhile.
                     Err(error) if error.raw_os_error() == Some(ESRCH) => {}
                     Err(error) => return Err(Unavailable::Event(error)),
@@ -153,10 +173,31 @@ impl Ticks {
             // A thread that was made between its maker's timer and the program's being set at it has a timer without one, and so
             // may take ticks from its maker, for the kernel exchanges timers between related threads.
             if tasks.ids().all(|tid| listed.binary_search(&tid).is_ok()) {
-                return self.events.iter().try_for_each(CpuTicks::enable).map_err(Unavailable::Event);
+                return self.timers.iter().try_for_each(|(_, timer)| timer.enable()).map_err(Unavailable::Event);
             }
         }
         Err(Unavailable::Restless)
+    }
+
+    /// Gives each thread of the beginning another period, and so all threads that are made from now on: shorter ones than
+    /// usual, so that threads that live shortly have a tick too. To be called again while threads come and go, and not often:
+    /// each time half a period of each of the former threads is lost.
+    pub fn shorten(&self, tasks: &Tasks, mut below: impl FnMut(u64) -> u64) {
+        for (own, timer) in &self.timers {
+            let period = self.periods.short(&mut below);
+            if let Err(error) = timer.set_period(period) {
+                log::debug!("thread {own} keeps its period: {error}");
+            } else if tasks.by_own_id(*own).is_some() {
+                self.meet(*own, period);
+            }
+        }
+    }
+
+    /// Has the program know what the period of a thread's timer is.
+    fn meet(&self, own_tid: u32, period: u64) {
+        if let Err(error) = self.met.set(&own_tid.to_ne_bytes(), &period.to_ne_bytes()) {
+            log::debug!("the period of thread {own_tid} is not told to the kernel: {error}");
+        }
     }
 
     /// Tells the program a thread's state.
@@ -172,9 +213,14 @@ impl Ticks {
         self.states.remove(&own_tid.to_ne_bytes()).ok();
     }
 
-    /// The period that was asked for, ns.
+    /// The CPU time that a tick stands for, ns.
     pub fn period(&self) -> u64 {
-        self.period
+        self.periods.asked()
+    }
+
+    /// How many frames are followed at most.
+    pub fn frames(&self) -> u32 {
+        self.frames
     }
 
     /// The words of a frame that ticks have.
@@ -182,14 +228,14 @@ impl Ticks {
         &self.words
     }
 
-    /// Gives all ticks since the last call to `take`, in order.
-    pub fn drain(&mut self, mut take: impl FnMut(&Tick<'_>)) {
+    /// Gives all ticks since the last call to `take`, in order, and how many samples each is. `below` as for [`Ticks::begin`].
+    pub fn drain(&mut self, mut below: impl FnMut(u64) -> u64, mut take: impl FnMut(&Tick<'_>, u32)) {
         let (record, words) = (&mut self.record, self.words.offsets().len());
         self.ring.drain(|bytes| {
             record.clear();
             record.extend(bytes.chunks_exact(8).filter_map(|word| word.first_chunk()).copied().map(u64::from_ne_bytes));
             match Tick::parse(record, words, self.frames) {
-                Some(tick) => take(&tick),
+                Some(tick) => take(&tick, tick.first.map_or(1, |period| self.periods.samples(period, &mut below))),
                 None => log::debug!("a record of {} bytes is none of ours", bytes.len()),
             }
         });

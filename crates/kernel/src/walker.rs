@@ -2,16 +2,19 @@
 //!
 //! In words, with the numbers of one [`Layout`] as constants:
 //!
-//! 1. Who am I? The thread's own id, as its PID namespace counts.
-//! 2. This CPU's buffer: the record is put together there.
-//! 3. The thread state: user space has put it into a map, by the id. A thread that it does not know yet is looked for among
-//!    the newest of the interpreter's list, where the state has a native id.
-//! 4. From the state: whose it is, where its innermost frame is, where its outermost must be; and the words of the GIL.
-//! 5. The frames, one read each: of each the words that [`FrameWords`] names, then on to its caller, until there is none, a
+//! 1. Who am I? The thread's own id, as its PID namespace counts. Was I met before, and what is my timer's period?
+//! 2. Shall this tick count? A timer may come more often than is asked for, so that threads that live shortly have ticks at
+//!    all; the dice say which count, so that each stands for the period that was asked for.
+//! 3. This CPU's buffer: the record is put together there.
+//! 4. The thread state: user space has put it into a map, by the id. A thread that it does not know yet is looked for among
+//!    the newest of the interpreter's list, by its native id or by that which the C library keeps.
+//! 5. From the state: whose it is, where its innermost frame is, where its outermost must be; and the words of the GIL.
+//! 6. The frames, one read each: of each the words that [`FrameWords`] names, then on to its caller, until there is none, a
 //!    read fails, or there are too many.
-//! 6. The record, as long as it has become, goes into the ring; if there is no room that is counted.
+//! 7. If the chain did not reach a root, the chains that the thread's registers lead to, each that does as a record ([`crate::torn`]).
+//! 8. The record, as long as it has become, goes into the ring; if there is no room that is counted.
 //!
-//! It is one bounded loop and one more for the list: the verifier follows both to their ends. Nothing is written but the
+//! It is one bounded loop, one more for the list and one for each register: the verifier follows all to their ends. Nothing is written but the
 //! buffer, the ring and the count.
 
 use py_spy_address_space::Addr;
@@ -19,16 +22,19 @@ use py_spy_python::layout::{FrameSlot, Layout};
 use py_spy_python::{FrameWords, Gil};
 
 use crate::assembler::Reg::{R0, R1, R2, R3, R4, R6, R7, R8, R9, R10};
-use crate::assembler::Width::{Double, Word};
+use crate::assembler::Width::{Byte, Double, Word};
 use crate::assembler::{Assembler, Label, Reg};
 use crate::record::{HEADER, field};
+use crate::torn::Repair;
 
 /// Thread states at the head of the list that are looked at for a thread that is not known yet.
 const NEWEST: i32 = 64;
 
 /// Functions of the kernel (`include/uapi/linux/bpf.h`).
 const MAP_LOOKUP: i32 = 1;
+const MAP_UPDATE: i32 = 2;
 const CLOCK: i32 = 5;
+const RANDOM: i32 = 7;
 const CPU: i32 = 8;
 const READ_USER: i32 = 112;
 const NAMESPACE_IDS: i32 = 120;
@@ -39,6 +45,12 @@ const NO_WAKEUP: i32 = 1;
 
 /// In the context (`struct bpf_perf_event_data`, x86-64): the period, after the 168 bytes of `struct pt_regs`.
 const CONTEXT_PERIOD: i16 = 168;
+
+/// So many bits of chance decide whether a tick counts: of a period of up to [`MAX_PERIOD`] the product fits 64 bits.
+const CHANCE_BITS: i32 = 24;
+
+/// No longer period is asked for, ns: 18 minutes.
+pub(crate) const MAX_PERIOD: u64 = 1 << 40;
 
 /// The program's own stack, from its end down: a key, ids, what is read of a frame, what is read of a thread state.
 const KEY: i16 = -8;
@@ -60,6 +72,10 @@ pub struct Subject<'a> {
     pub gil: Option<Gil>,
     /// The PID namespace that the threads are in: device and inode of `/proc/PID/ns/pid`.
     pub namespace: (u64, u64),
+    /// Where the C library keeps a thread's id in what `pthread_self()` points to. Only for states without a native id.
+    pub tid_at: u32,
+    /// A tick is to stand for so much CPU time, ns; as much as the kernel's shortest period at least.
+    pub period: u64,
     /// No more frames of a stack than this are followed.
     pub frames: u32,
 }
@@ -68,13 +84,14 @@ pub struct Subject<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Maps {
     pub(crate) states: i32,
+    pub(crate) met: i32,
     pub(crate) buffers: i32,
     pub(crate) ring: i32,
     pub(crate) misses: i32,
 }
 
-/// The program; `None` for a layout that it has no room for.
-pub(crate) fn assemble(subject: &Subject<'_>, words: &FrameWords, maps: Maps) -> Option<Vec<u64>> {
+/// The program, of which a tick stands for `period` ns; `None` for a layout that it has no room for.
+pub(crate) fn assemble(subject: &Subject<'_>, period: u64, words: &FrameWords, maps: Maps) -> Option<Vec<u64>> {
     let thread = &subject.layout.thread;
     let slot = match thread.frame {
         FrameSlot::Here(at) | FrameSlot::ThroughCFrame { slot: at, .. } => at,
@@ -88,12 +105,19 @@ pub(crate) fn assemble(subject: &Subject<'_>, words: &FrameWords, maps: Maps) ->
 
     let mut a = Assembler::default();
     let (output, full, end) = (a.label(), a.label(), a.label());
-    begin_record(&mut a, subject, maps, full, end);
+    throw_dice(&mut a, subject, period, maps, end);
+    begin_record(&mut a, maps, full);
     find_state(&mut a, subject, maps, output)?;
     read_state(&mut a, subject, (state_first, state_span), slot, output);
-    follow_frames(&mut a, subject, words, output)?;
+    a.jump_if(R8, 0, output);
+    let (whole, unreadable) = (a.label(), a.label());
+    follow_frames(&mut a, subject.layout, words, subject.frames, (whole, unreadable))?;
+    a.jump(output);
+    let repair = Repair { layout: subject.layout, words, ring: maps.ring, output, full };
+    repair.assemble(&mut a, (whole, unreadable))?;
     a.place(output);
-    output_record(&mut a, words, maps.ring, end);
+    output_record(&mut a, words, maps.ring);
+    a.jump_if(R0, 0, end);
     a.place(full);
     a.store_constant(R10, KEY, 0);
     look_up(&mut a, maps.misses, KEY);
@@ -106,8 +130,8 @@ pub(crate) fn assemble(subject: &Subject<'_>, words: &FrameWords, maps: Maps) ->
     a.finish()
 }
 
-/// Steps 1 and 2: register 7 is the record from here on, and stays so; its header is zero but for who, when and how long.
-fn begin_record(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, full: Label, end: Label) {
+/// Steps 1 and 2: register 8 is the timer's period if this is the thread's first tick, else 0.
+fn throw_dice(a: &mut Assembler, subject: &Subject<'_>, period: u64, maps: Maps, end: Label) {
     a.copy(R6, R1);
     a.set_wide(R1, subject.namespace.0);
     a.set_wide(R2, subject.namespace.1);
@@ -117,6 +141,35 @@ fn begin_record(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, full: Labe
     a.call(NAMESPACE_IDS);
     a.jump_unless(R0, 0, end);
 
+    let (met, known) = (a.label(), a.label());
+    look_up(a, maps.met, IDS);
+    a.set(R8, 0);
+    a.jump_unless(R0, 0, met);
+    a.store_constant(R10, FRAME, 0);
+    a.set_map(R1, maps.met);
+    address(a, R2, IDS);
+    address(a, R3, FRAME);
+    a.set(R4, 0);
+    a.call(MAP_UPDATE);
+    a.load(Double, R9, R6, CONTEXT_PERIOD);
+    a.copy(R8, R9);
+    a.jump(known);
+    a.place(met);
+    a.load(Double, R9, R0, 0);
+    a.jump_unless(R9, 0, known);
+    a.load(Double, R9, R6, CONTEXT_PERIOD);
+    a.place(known);
+
+    a.call(RANDOM);
+    a.mask(R0, (1 << CHANCE_BITS) - 1);
+    a.set_wide(R1, period);
+    a.multiply_register(R0, R1);
+    a.shift_right(R0, CHANCE_BITS);
+    a.jump_unless_below(R0, R9, end);
+}
+
+/// Step 3: register 7 is the record from here on, and stays so; its header is zero but for who, when and whether the first.
+fn begin_record(a: &mut Assembler, maps: Maps, full: Label) {
     a.call(CPU);
     a.store_constant(R10, KEY, 0);
     a.store(Word, R10, KEY, R0);
@@ -130,13 +183,11 @@ fn begin_record(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, full: Labe
     a.store(Double, R7, field::TID, R1);
     a.call(CLOCK);
     a.store(Double, R7, field::TIME, R0);
-    a.load(Double, R1, R6, CONTEXT_PERIOD);
-    a.store(Double, R7, field::PERIOD, R1);
+    a.store(Double, R7, field::FIRST, R8);
 }
 
-/// Step 3: register 8 is the thread's state, register 9 is 0.
+/// Step 4: register 8 is the thread's state, register 9 is 0.
 fn find_state(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, output: Label) -> Option<()> {
-    let thread = &subject.layout.thread;
     let (found, unknown) = (a.label(), a.label());
     a.set(R8, 0);
     a.set(R9, 0);
@@ -145,18 +196,14 @@ fn find_state(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, output: Labe
     a.load(Double, R8, R0, 0);
     a.jump(found);
     a.place(unknown);
-    if let Some(native) = thread.native_id {
-        a.set_wide(R3, subject.interpreter.checked_add(subject.layout.interpreter.threads_head.into())?);
-        newest_of_list(a, native as i32, thread.next as i32, found, output);
-    } else {
-        a.jump(output);
-    }
+    a.set_wide(R3, subject.interpreter.checked_add(subject.layout.interpreter.threads_head.into())?);
+    newest_of_list(a, subject, found, output);
 
     a.place(found);
     Some(())
 }
 
-/// Step 4: register 8 is the innermost frame, or 0.
+/// Step 5: register 8 is the innermost frame, or 0.
 fn read_state(a: &mut Assembler, subject: &Subject<'_>, (first, span): (u32, u32), slot: u32, output: Label) {
     let thread = &subject.layout.thread;
     a.store(Double, R7, field::STATE, R8);
@@ -192,14 +239,22 @@ fn read_state(a: &mut Assembler, subject: &Subject<'_>, (first, span): (u32, u32
     }
 }
 
-/// Step 5: register 9 counts the frames, and register 8 is what would be the next one.
-fn follow_frames(a: &mut Assembler, subject: &Subject<'_>, words: &FrameWords, output: Label) -> Option<()> {
+/// The frames from the one in register 8 on, which is not 0: register 9 counts them, up to `most`. Goes on at the first label when
+/// there is no caller, at the second when a frame can not be read, at what follows when there are too many; register 8 is what
+/// would be the next one.
+pub(crate) fn follow_frames(
+    a: &mut Assembler,
+    layout: &Layout,
+    words: &FrameWords,
+    most: u32,
+    (whole, unreadable): (Label, Label),
+) -> Option<()> {
     let (frame_first, frame_last) = (*words.offsets().first()?, *words.offsets().last()?);
     let walk = a.label();
+    a.set(R9, 0);
     a.place(walk);
-    a.jump_if(R8, 0, output);
     read(a, FRAME, frame_last + 8 - frame_first, R8, frame_first);
-    a.jump_unless(R0, 0, output);
+    a.jump_unless(R0, 0, unreadable);
     a.copy(R1, R9);
     a.multiply(R1, 8 * words.offsets().len() as i32);
     a.add_register(R1, R7);
@@ -207,14 +262,21 @@ fn follow_frames(a: &mut Assembler, subject: &Subject<'_>, words: &FrameWords, o
         a.load(Double, R2, R10, FRAME + (at - frame_first) as i16);
         a.store(Double, R1, 8 * index, R2);
     }
-    a.load(Double, R8, R10, FRAME + (subject.layout.frame.previous - frame_first) as i16);
+    a.load(Double, R8, R10, FRAME + (layout.frame.previous - frame_first) as i16);
     a.add(R9, 1);
-    a.jump_if_below(R9, subject.frames as i32, walk);
+    a.jump_if(R8, 0, whole);
+    a.jump_if_below(R9, most as i32, walk);
     Some(())
 }
 
-/// Step 6.
-fn output_record(a: &mut Assembler, words: &FrameWords, ring: i32, end: Label) {
+/// Where a byte of the last frame that was read is.
+pub(crate) fn byte_of_frame(a: &mut Assembler, words: &FrameWords, to: Reg, at: u32) -> Option<()> {
+    a.load(Byte, to, R10, FRAME + at.checked_sub(*words.offsets().first()?)? as i16);
+    Some(())
+}
+
+/// The record goes into the ring; register 0 is 0 when there was room.
+pub(crate) fn output_record(a: &mut Assembler, words: &FrameWords, ring: i32) {
     a.store(Double, R7, field::COUNT, R9);
     a.store(Double, R7, field::REST, R8);
     a.set_map(R1, ring);
@@ -224,14 +286,14 @@ fn output_record(a: &mut Assembler, words: &FrameWords, ring: i32, end: Label) {
     a.add(R3, 8 * HEADER as i32);
     a.set(R4, NO_WAKEUP);
     a.call(RING_OUTPUT);
-    a.jump_if(R0, 0, end);
 }
 
 /// Goes through the newest states of the list whose head is at the address in register 3: the one with the thread's own id
-/// is in register 8 then. Register 8 is 0 where there is none.
-fn newest_of_list(a: &mut Assembler, native: i32, next: i32, found: Label, none: Label) {
-    let look = a.label();
-    let failed = a.label();
+/// is in register 8 then. Register 8 is 0 where there is none. Where states have no native id, it is looked up in what the C library
+/// keeps of the thread, and left in the record.
+fn newest_of_list(a: &mut Assembler, subject: &Subject<'_>, found: Label, none: Label) {
+    let thread = &subject.layout.thread;
+    let (look, next, failed, own) = (a.label(), a.label(), a.label(), a.label());
     address(a, R1, STATE);
     a.set(R2, 8);
     a.call(READ_USER);
@@ -239,13 +301,23 @@ fn newest_of_list(a: &mut Assembler, native: i32, next: i32, found: Label, none:
     a.load(Double, R8, R10, STATE);
     a.place(look);
     a.jump_if(R8, 0, none);
-    read(a, STATE, 8, R8, native as u32);
+    read(a, STATE, 8, R8, thread.native_id.unwrap_or(thread.id));
     a.jump_unless(R0, 0, failed);
+    if thread.native_id.is_none() {
+        a.load(Double, R3, R10, STATE);
+        a.store_constant(R10, STATE, 0);
+        a.add(R3, subject.tid_at as i32);
+        address(a, R1, STATE);
+        a.set(R2, 4);
+        a.call(READ_USER);
+        // Of a thread that has ended it may be gone.
+        a.jump_unless(R0, 0, next);
+    }
     a.load(Double, R1, R10, STATE);
     a.load(Word, R2, R10, IDS);
-    let other = a.label();
-    a.jump_if_equal(R1, R2, other);
-    read(a, STATE, 8, R8, next as u32);
+    a.jump_if_equal(R1, R2, own);
+    a.place(next);
+    read(a, STATE, 8, R8, thread.next);
     a.jump_unless(R0, 0, failed);
     a.load(Double, R8, R10, STATE);
     a.add(R9, 1);
@@ -254,7 +326,10 @@ fn newest_of_list(a: &mut Assembler, native: i32, next: i32, found: Label, none:
     a.set(R8, 0);
     a.set(R9, 0);
     a.jump(none);
-    a.place(other);
+    a.place(own);
+    if thread.native_id.is_none() {
+        a.store(Double, R7, field::NATIVE, R2);
+    }
     a.set(R9, 0);
     a.jump(found);
 }

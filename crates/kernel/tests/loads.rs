@@ -13,8 +13,16 @@ fn the_program_of_each_layout_is_taken() {
     for (version, layout) in layout::known().chain(free) {
         for (gil, period) in [(None, 20_000), (Some(Gil { last_holder: 0x1000, locked: 0x1008 }), 10_000_000)] {
             let frames = Ticks::frames_at(period);
-            let subject = Subject { layout, interpreter: 0x2000, gil, namespace: (4, 4_026_531_836), frames };
-            match Ticks::new(&subject, period) {
+            let subject = Subject {
+                layout,
+                interpreter: 0x2000,
+                gil,
+                namespace: (4, 4_026_531_836),
+                tid_at: 720,
+                period,
+                frames,
+            };
+            match Ticks::new(&subject) {
                 Ok(_) => taken += 1,
                 Err(Unavailable::Program(refused)) if !refused.log.is_empty() => panic!("{version}: {}", refused.log),
                 Err(why @ Unavailable::Layout) => panic!("{version}: {why}"),

@@ -9,6 +9,7 @@ mod code_check;
 mod effort;
 mod kernel;
 mod nonblocking;
+mod offers;
 mod rest;
 mod roots;
 mod stacks;

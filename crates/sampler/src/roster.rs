@@ -10,7 +10,7 @@ use crate::c_stacks::Stacks;
 
 /// Where glibc keeps the kernel's thread id in the `struct pthread` that `pthread_self()` points to (`nptl/descr.h`,
 /// x86-64; the same since 2.4). The struct starts with a pointer to itself, and has another one at 16.
-const PTHREAD_TID: usize = 720;
+pub(crate) const PTHREAD_TID: usize = 720;
 const PTHREAD_SELF: [usize; 2] = [0, 16];
 
 /// A thread state whose thread can not be told is looked at again this often: it is listed before its thread begins.

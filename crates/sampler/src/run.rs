@@ -1,5 +1,6 @@
 //! The loop: at each instant of the clock one moment of the process, named and given to the sink.
 
+mod delays;
 mod look;
 mod more;
 mod parked;

@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use common::{Attached, Seen, attach, options};
+use common::{Attached, Seen, attach, kernel_may, options};
 use py_spy_sampler::{Mode, Options};
 use py_spy_target::CpuClock;
 use py_spy_test_programs::{Interpreter, Program, Turn, one_of_each_series_that_runs, turn};
@@ -17,6 +17,9 @@ const SAMPLES: u64 = 1000;
 
 /// Without stopping, what is read lies up to this far apart; what ends meanwhile is `(moving)` in its caller.
 const LOOK: Duration = Duration::from_micros(15);
+
+/// A sample of the threads that live for 3 ms.
+const SHORT_LIVES_INTERVAL: Duration = Duration::from_millis(5);
 
 fn samples() -> u64 {
     std::env::var("SHARES_SAMPLES").ok().map_or(SAMPLES, |text| text.parse().expect("a number of samples"))
@@ -32,11 +35,19 @@ fn subjects(script: &str) -> Vec<&'static Interpreter> {
 }
 
 /// Runs a program, and counts only the samples before which it ran for a while: while it waits for its CPU it stays where
-/// it is, and that is one observation, however often it is made.
-fn observe(program: &Program, sampler: &mut Attached) -> Seen {
+/// it is, and that is one observation, however often it is made. The kernel's come many at a time, and each is of a thread that ran.
+fn observe(program: &Program, sampler: &mut Attached, mode: Mode) -> Seen {
+    observe_some(program, sampler, mode, samples())
+}
+
+/// The same for so many samples.
+fn observe_some(program: &Program, sampler: &mut Attached, mode: Mode, wanted: u64) -> Seen {
+    if mode == Mode::Kernel {
+        return sampler.run(wanted);
+    }
     let clock = CpuClock::of(program.id()).expect("its clock");
     let mut last = 0;
-    sampler.run_counting(samples(), &mut || {
+    sampler.run_counting(wanted, &mut || {
         let now = clock.now().unwrap_or(0);
         let ran = now >= last + 500_000;
         last = if ran { now } else { last };
@@ -76,11 +87,19 @@ fn at_a_kilohertz(mode: Mode) -> Options {
 
 fn each(script: &str, test: impl Fn(&Turn, &Interpreter, Mode, &str)) {
     let turn = turn();
+    let mut modes = vec![Mode::Stop, Mode::Nonblocking];
+    modes.extend(kernel_may().then_some(Mode::Kernel));
     for interpreter in subjects(script) {
-        for mode in [Mode::Stop, Mode::Nonblocking] {
+        for &mode in &modes {
             test(&turn, interpreter, mode, &format!("{interpreter} {script} {mode:?}"));
         }
     }
+}
+
+/// How many samples there were, which were taken as was asked for to the end.
+fn total(seen: &Seen, mode: Mode, what: &str) -> u64 {
+    assert_eq!(seen.mode, mode, "{what}");
+    seen.stacks.values().sum()
 }
 
 /// The program's period is the sampling interval: a sampler without chance would see it always in the same place.
@@ -89,9 +108,9 @@ fn of_a_program_with_the_same_period() {
     each("shares", |turn, interpreter, mode, what| {
         let program = Program::start(turn, interpreter, "shares", &[]);
         let mut sampler = attach(&program, at_a_kilohertz(mode));
-        let seen = observe(&program, &mut sampler);
+        let seen = observe(&program, &mut sampler, mode);
         let (counts, others) = count(&seen, &["seventy", "twenty", "ten"]);
-        let total = samples();
+        let total = total(&seen, mode, what);
         assert!(mode == Mode::Nonblocking || others * 100 <= total, "{what}: {others} of {total} are of none");
         compare(what, &counts, total, &[("seventy", 0.7), ("twenty", 0.2), ("ten", 0.1)], |_| others as f64);
     });
@@ -103,15 +122,15 @@ fn of_frames_that_live_longer_than_a_look() {
     each("brief", |turn, interpreter, mode, what| {
         let program = Program::start(turn, interpreter, "brief", &[]);
         let mut sampler = attach(&program, at_a_kilohertz(mode));
-        let seen = observe(&program, &mut sampler);
+        let seen = observe(&program, &mut sampler, mode);
         let lives = [("brief", 15.0), ("longer", 30.0), ("longest", 105.0)];
         let names = lives.map(|life| life.0);
         let (counts, others) = count(&seen, &names);
         eprintln!("{what}: {others} in none");
-        let total = samples();
+        let total = total(&seen, mode, what);
         compare(what, &counts, total, &lives.map(|(name, life)| (name, life / 150.0)), |_| {
             // Once in each life.
-            if mode == Mode::Stop { others as f64 } else { total as f64 * LOOK.as_secs_f64() * 1e6 / 150.0 }
+            if mode == Mode::Nonblocking { total as f64 * LOOK.as_secs_f64() * 1e6 / 150.0 } else { others as f64 }
         });
     });
 }
@@ -129,7 +148,7 @@ fn of_native_work_and_sleep() {
         let names = ["digest", "deflate", "python"];
         let all: u64 = spent.iter().sum();
         let (counts, others) = count(&seen, &names);
-        let total = seen.stacks.values().sum::<u64>();
+        let total = total(&seen, mode, what);
         let shares = [0, 1, 2].map(|index| (names[index], spent[index] as f64 / all as f64));
         eprintln!("{what}: {others} in none");
         // It is also active when it begins and ends to sleep, and at the ends of the run before and after its accounts.
@@ -137,6 +156,20 @@ fn of_native_work_and_sleep() {
         let moving = |stack: &common::Named| stack.last().is_some_and(|leaf| leaf.0 == "(moving)");
         let moved: u64 = seen.stacks.iter().filter(|((_, stack), _)| moving(stack)).map(|(_, count)| count).sum();
         compare(what, &counts, total - others, &shares, |_| ends + moved as f64);
+    });
+}
+
+/// Threads that in all their lives use less than what a sample stands for, beside one that goes on.
+#[test]
+fn of_threads_that_live_shortly() {
+    each("short_lives", |turn, interpreter, mode, what| {
+        let program = Program::start(turn, interpreter, "short_lives", &[]);
+        let mut sampler = attach(&program, Options { interval: SHORT_LIVES_INTERVAL, ..options(mode) });
+        let seen = observe_some(&program, &mut sampler, mode, samples() / 2);
+        let (counts, others) = count(&seen, &["short_life", "steady"]);
+        let total = total(&seen, mode, what);
+        eprintln!("{what}: {others} in none");
+        compare(what, &counts, total, &[("short_life", 0.5), ("steady", 0.5)], |_| others as f64);
     });
 }
 

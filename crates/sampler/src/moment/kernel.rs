@@ -7,20 +7,20 @@
 //! its root at that instant.
 
 use std::os::unix::fs::MetadataExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use py_spy_address_space::Addr;
-use py_spy_kernel::{Missing, Subject, Tick, Ticks, Unavailable};
+use py_spy_kernel::{Chain, Missing, Subject, Tick, Ticks, Unavailable};
 use py_spy_python::{Gil, RawFrame, Reader, Stack, Unreadable};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Watch;
+use super::offers::Offers;
 use crate::clock::Dice;
-use crate::roster::Member;
+use crate::roster::{Member, PTHREAD_TID};
 
-/// A thread's period is at random up to this part longer or shorter than what is asked for, and then stays: a program that
-/// has exactly the period asked for is seen in all its phases.
-const PART_AT_RANDOM: u64 = 20;
+/// While threads come and go periods are changed so often, which costs threads that were there before 1 sample in 100.
+const CHANGE_PERIODS: Duration = Duration::from_millis(100);
 
 /// After so many ticks whose code objects had become others the program makes code all the time, and nobody knows soon
 /// enough which ran.
@@ -36,6 +36,10 @@ pub(crate) struct Kernel {
     /// What the program was made for.
     interpreter: Addr,
     gil: Option<Gil>,
+    /// When periods were changed last, and as of which version of the roster.
+    changed: (Instant, u64),
+    dice: Dice,
+    offers: Offers,
     /// Ticks without room that are counted already.
     missed: u64,
     replaced: u64,
@@ -64,8 +68,10 @@ pub(crate) struct TickedStack {
     pub(crate) moving: bool,
     /// When it was, ns of the monotonic clock.
     pub(crate) time: u64,
-    /// The CPU time that it stands for, ns.
+    /// The CPU time that one sample of it stands for, ns.
     pub(crate) period: u64,
+    /// How many samples it is.
+    pub(crate) samples: u32,
 }
 
 /// Why the kernel takes no samples, or none any more.
@@ -79,7 +85,7 @@ pub(crate) enum NoKernel {
     Interpreters,
     #[error("the kernel's ids of its threads are not known")]
     Ids,
-    #[error("a stack is deeper than the {0} frames that are followed at this rate")]
+    #[error("a stack is deeper than {0} frames")]
     Deep(u32),
     #[error("it makes and frees code all the time")]
     Codes,
@@ -88,8 +94,9 @@ pub(crate) enum NoKernel {
 }
 
 impl Watch {
-    /// Has the kernel take the samples from now on, one after each `interval` of a thread's CPU time.
-    pub(crate) fn begin_kernel(&mut self, interval: Duration) -> Result<(), NoKernel> {
+    /// Has the kernel take the samples from now on, one after each `interval` of a thread's CPU time. `deep`: of stacks as deep as
+    /// can be at this rate.
+    pub(crate) fn begin_kernel(&mut self, interval: Duration, deep: bool) -> Result<(), NoKernel> {
         self.renew_roster()?;
         let [interpreter] = self.roster.interpreters.as_slice() else { return Err(NoKernel::Interpreters) };
         let (interpreter, gil) = (interpreter.at, interpreter.gil);
@@ -99,15 +106,18 @@ impl Watch {
         let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
         let namespace = std::fs::metadata(format!("/proc/{}/ns/pid", self.target.pid));
         let namespace = namespace.map(|file| (file.dev(), file.ino())).map_err(Unavailable::Namespace)?;
-        let frames = Ticks::frames_at(interval);
-        let subject = Subject { layout: &self.python.layout, interpreter, gil, namespace, frames };
-        let ticks = Ticks::new(&subject, interval)?;
-        let known = FxHashMap::default();
-        let mut kernel = Kernel { ticks, known, version: None, interpreter, gil, missed: 0, replaced: 0 };
+        let frames = if deep { Ticks::frames_at(interval) } else { Ticks::FRAMES };
+        let layout = &self.python.layout;
+        let subject =
+            Subject { layout, interpreter, gil, namespace, tid_at: PTHREAD_TID as u32, period: interval, frames };
+        let (ticks, known, changed) = (Ticks::new(&subject)?, FxHashMap::default(), (Instant::now(), 0));
+        let dice = Dice::new();
+        let (offers, version) = (Offers::default(), None);
+        let mut kernel =
+            Kernel { ticks, known, version, interpreter, gil, changed, dice, offers, missed: 0, replaced: 0 };
         kernel.tell(self);
-        let mut dice = Dice::new();
-        let part = interval / PART_AT_RANDOM;
-        kernel.ticks.begin(&mut self.tasks, || interval - part + dice.below(2 * part + 1))?;
+        kernel.changed.1 = self.roster.version;
+        kernel.ticks.begin(&mut self.tasks, |bound| kernel.dice.below(bound))?;
         self.kernel = Some(kernel);
         Ok(())
     }
@@ -133,32 +143,42 @@ impl Watch {
             self.roster.doubt();
         }
         kernel.tell(self);
+        kernel.change_periods(self);
         let (words, layout) = (kernel.ticks.words().clone(), &self.python.layout);
         let mut deep = false;
         let Watch { roster, tasks, .. } = &*self;
-        kernel.ticks.drain(|tick| {
-            let Some(member) = member_of(tick, roster, tasks, kernel.interpreter) else {
-                // One without a state runs no Python.
-                ticked.dropped += u64::from(tick.state != 0);
+        let period = kernel.ticks.period();
+        let Kernel { dice, interpreter, offers, .. } = kernel;
+        let interpreter = *interpreter;
+        let random = |bound| dice.below(bound);
+        kernel.ticks.drain(random, |tick, samples| {
+            let Some(member) = member_of(tick, roster, tasks, interpreter) else {
+                // One without a state runs no Python. What is offered is told of once, at its end.
+                ticked.dropped += u64::from(tick.state != 0 && tick.chain != Chain::Offered);
                 return;
             };
-            let first = ticked.frames.len();
+            let (first, instant) = (ticked.frames.len(), (tick.own_tid, tick.time));
             let ends = (tick.innermost, (tick.base != 0).then_some(tick.base));
-            let walked = words.walk(layout, ends, tick.words, &mut ticked.frames);
-            deep |= tick.missing == Some(Missing::Deeper);
-            let moving = tick.missing.is_some() || !matches!(walked, Ok(Stack::Whole));
+            let moving = match tick.chain {
+                Chain::Own => {
+                    let walked = words.walk(layout, ends, tick.words, &mut ticked.frames);
+                    deep |= tick.missing == Some(Missing::Deeper);
+                    tick.missing.is_some() || !matches!(walked, Ok(Stack::Whole))
+                }
+                Chain::Offered => {
+                    let mut frames = Vec::new();
+                    if let Ok(Stack::Whole) = words.walk(layout, ends, tick.words, &mut frames) {
+                        offers.add(instant, frames);
+                    }
+                    return;
+                }
+                Chain::Torn => !offers.take(instant, &mut ticked.frames),
+            };
             if moving {
                 ticked.frames.truncate(first);
             }
-            ticked.stacks.push(TickedStack {
-                member,
-                first,
-                end: ticked.frames.len(),
-                holds_gil: tick.holds_gil,
-                moving,
-                time: tick.time,
-                period: tick.period,
-            });
+            let (end, holds_gil, time) = (ticked.frames.len(), tick.holds_gil, tick.time);
+            ticked.stacks.push(TickedStack { member, first, end, holds_gil, moving, time, period, samples });
         });
         let missed = kernel.ticks.missed();
         ticked.missed = missed.saturating_sub(kernel.missed);
@@ -168,7 +188,7 @@ impl Watch {
             return if self.roster.is_doubted() { Ok(()) } else { Err(NoKernel::Interpreters) };
         };
         match () {
-            () if deep => Err(NoKernel::Deep(Ticks::frames_at(kernel.ticks.period()))),
+            () if deep => Err(NoKernel::Deep(kernel.ticks.frames())),
             () if kernel.replaced > MAX_REPLACED => Err(NoKernel::Codes),
             () if (interpreter.at, interpreter.gil) != (kernel.interpreter, kernel.gil) => Err(NoKernel::Lock),
             () => Ok(()),
@@ -238,6 +258,18 @@ impl Kernel {
             self.known.insert(own, member.at);
         }
         gone.keys().filter(|own| !self.known.contains_key(own)).for_each(|&own| self.ticks.forget(own));
+    }
+}
+
+impl Kernel {
+    /// Gives threads other periods if some have come or gone.
+    fn change_periods(&mut self, watch: &Watch) {
+        let (at, version) = self.changed;
+        if version == watch.roster.version || at.elapsed() < CHANGE_PERIODS {
+            return;
+        }
+        self.changed = (Instant::now(), watch.roster.version);
+        self.ticks.shorten(&watch.tasks, |bound| self.dice.below(bound));
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use py_spy_profile::{Frame, Nanos, Sample, Sink, StackId, Tables, ThreadId};
 
 use super::add;
+use super::delays::Delays;
 use super::parked::{Parked, Queue, Writer};
 use crate::clock::Slot;
 use crate::file_names::FileNames;
@@ -87,6 +88,9 @@ pub(super) struct Look<'a> {
     pub(super) wanted: Vec<u32>,
     /// What the kernel took.
     pub(super) ticked: Ticked,
+    pub(super) delays: Delays,
+    /// The kernel is to follow as many frames as it can.
+    pub(super) deep: bool,
     /// What the times of the kernel's samples count from, ns of the monotonic clock.
     pub(super) began: u64,
     /// When the list of threads is looked at again.
@@ -114,6 +118,8 @@ impl<'a> Look<'a> {
             running: Vec::new(),
             wanted: Vec::new(),
             ticked: Ticked::default(),
+            delays: Delays::default(),
+            deep: false,
             began: 0,
             refresh_at: None,
             doubt_at: None,
@@ -175,19 +181,29 @@ impl<'a> Look<'a> {
         let stops = self.watch.mode == Mode::Stop;
         self.running.clear();
         self.refresh_tasks()?;
-        // The clock of the whole process and the words of its GILs cost a few calls whatever the number of threads. Of a few
-        // threads each is asked at once.
-        let ran = if self.watch.tasks.len() > FEW_THREADS && self.watch.others_rest() {
-            let Watch { tasks, runners, .. } = &mut *self.watch;
-            tasks.running_of(runners, &mut self.running, stops)
-        } else {
-            self.watch.tasks.running(&mut self.running, stops)
-        };
+        let mut ran = self.read_running(stops);
+        if self.watch.tasks.is_stale() {
+            // One has ended, and another that began meanwhile may have its place in the number of threads.
+            self.refresh_tasks()?;
+            ran |= self.read_running(stops);
+        }
         if ran {
             return Some(true);
         }
         // An exec uses CPU time, but it may all have been used before we looked.
         (!self.watch.memory.is_replaced()).then_some(false)
+    }
+
+    /// Which threads of the list run, and whether any has run since the last tick.
+    fn read_running(&mut self, stops: bool) -> bool {
+        // The clock of the whole process and the words of its GILs cost a few calls whatever the number of threads. Of a few
+        // threads each is asked at once.
+        if self.watch.tasks.len() > FEW_THREADS && self.watch.others_rest() {
+            let Watch { tasks, runners, .. } = &mut *self.watch;
+            tasks.running_of(runners, &mut self.running, stops)
+        } else {
+            self.watch.tasks.running(&mut self.running, stops)
+        }
     }
 
     /// Has the list of threads read again if there may be new ones. `None` when the process has ended.

@@ -22,8 +22,9 @@ impl Look<'_> {
         if self.options.native {
             return self.fall_back("native frames are wanted");
         }
-        match self.watch.begin_kernel(self.options.interval) {
+        match self.watch.begin_kernel(self.options.interval, self.deep) {
             Ok(()) => {
+                self.delays.begin(&mut self.watch.tasks);
                 log::info!("process {}: the kernel takes the samples", self.watch.target.pid);
                 self.watch.change_mode(Mode::Kernel);
             }
@@ -88,12 +89,15 @@ impl Look<'_> {
         let (memory, layout) = (&watch.memory, &watch.python.layout);
         let labels = self.options.thread_frames;
         self.threads.name(&self.members, watch.target.pid, labels, &watch.roster, memory, layout, out.tables);
+        self.delays.look(&mut watch.tasks, ticked.stacks.iter().filter_map(|stack| stack.member.tid));
         let mut end = None;
         for stack in &ticked.stacks {
-            add(&self.control.gil_held, usize::from(stack.holds_gil));
-            add(&self.control.active, 1);
+            let waited = stack.member.tid.map_or(0, |tid| self.delays.take(tid, stack.period));
+            let samples = waited.saturating_add(stack.samples.into());
+            add(&self.control.gil_held, if stack.holds_gil { samples as usize } else { 0 });
+            add(&self.control.active, samples as usize);
             if stack.holds_gil || !self.options.gil_only {
-                end = self.write_tick(stack, &ticked.frames, out);
+                end = self.write_tick(stack, samples, &ticked.frames, out);
             }
             if end.is_some() {
                 break;
@@ -102,6 +106,10 @@ impl Look<'_> {
         self.ticked = ticked;
         match taken {
             Err(why @ (NoKernel::Unreadable(_) | NoKernel::Lock)) => self.begin_again(&why),
+            Err(why @ NoKernel::Deep(_)) if !self.deep => {
+                self.deep = true;
+                self.begin_again(&why);
+            }
             Err(why) => self.fall_back(&why.to_string()),
             Ok(()) => {}
         }
@@ -111,7 +119,7 @@ impl Look<'_> {
     /// The program of the kernel's is made anew for what has changed.
     fn begin_again(&mut self, why: &NoKernel) {
         log::info!("process {}: begun again: {why}", self.watch.target.pid);
-        if let Err(why) = self.watch.begin_kernel(self.options.interval) {
+        if let Err(why) = self.watch.begin_kernel(self.options.interval, self.deep) {
             self.fall_back(&why.to_string());
         }
     }
@@ -119,6 +127,7 @@ impl Look<'_> {
     fn write_tick(
         &mut self,
         stack: &TickedStack,
+        samples: u64,
         frames: &[py_spy_python::RawFrame],
         out: &mut Out<'_>,
     ) -> Option<End> {
@@ -133,7 +142,10 @@ impl Look<'_> {
         let path = seen.path.push(root, frames[stack.first..stack.end].iter().rev(), &mut namer);
         let weight: Nanos = stack.period;
         let at = stack.time.saturating_sub(self.began).saturating_sub(weight);
-        let written = Written { at, weight, thread, root, moving: stack.moving };
-        written.give(path, self.control, namer.tables, *sink)
+        let mut times = self.delays.times(stack.member.tid.unwrap_or(0), at, samples, weight);
+        times.find_map(|at| {
+            let written = Written { at, weight, thread, root, moving: stack.moving };
+            written.give(path, self.control, namer.tables, *sink)
+        })
     }
 }

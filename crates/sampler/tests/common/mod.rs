@@ -70,8 +70,16 @@ pub(crate) fn options(mode: Mode) -> Options {
 /// True when the kernel may take samples here; else it is said why not.
 pub(crate) fn kernel_may() -> bool {
     let (_, layout) = py_spy_python::layout::KNOWN.last().expect("a row");
-    let subject = py_spy_kernel::Subject { layout, interpreter: 0, gil: None, namespace: (0, 0), frames: 256 };
-    match py_spy_kernel::Ticks::new(&subject, 1_000_000) {
+    let subject = py_spy_kernel::Subject {
+        layout,
+        interpreter: 0,
+        gil: None,
+        namespace: (0, 0),
+        tid_at: 0,
+        period: 1_000_000,
+        frames: 256,
+    };
+    match py_spy_kernel::Ticks::new(&subject) {
         Ok(_) => true,
         Err(why) => {
             eprintln!("SKIPPED: the kernel takes no samples here: {why}");

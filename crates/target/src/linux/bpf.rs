@@ -32,6 +32,8 @@ pub enum MapKind {
     Hash = 1,
     /// By a number below the number of entries.
     Array = 2,
+    /// By a key of any bytes; what was not used for the longest makes room for what is new.
+    Recent = 9,
     /// A ring buffer that the kernel fills (5.8+).
     Ring = 27,
 }

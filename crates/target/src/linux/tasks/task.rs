@@ -64,8 +64,17 @@ impl Slices {
 
     /// The thread's CPU time, ns, up to the last time that it left its CPU or the kernel's tick came.
     pub(super) fn cpu_time(&self) -> Option<u64> {
+        self.number(0)
+    }
+
+    /// For how long the thread waited for a CPU, ns, up to the last time that it got one.
+    pub fn delay(&self) -> Option<u64> {
+        self.number(1)
+    }
+
+    fn number(&self, index: usize) -> Option<u64> {
         let text = self.text.get(..usize::from(self.len))?;
-        std::str::from_utf8(text).ok()?.split(' ').next()?.parse().ok()
+        std::str::from_utf8(text).ok()?.split(' ').nth(index)?.parse().ok()
     }
 
     /// False where the kernel does not count (it says only zeroes then) or has no such file.
