@@ -85,6 +85,8 @@ pub(crate) struct Watch {
     /// Those of threads that are looked at one by one.
     windows: FxHashMap<u32, Window>,
     resting: Resting,
+    /// Threads that sleep are wanted too.
+    idle_too: bool,
     /// The pages of the lists of interpreters and threads, where they are not read at each tick, and when they were.
     lists: Window,
     listed: Option<Instant>,
@@ -158,6 +160,7 @@ impl Watch {
             window: Window::new(copies(mode)),
             windows: FxHashMap::default(),
             resting: Resting::default(),
+            idle_too: options.include_idle,
             lists: Window::new(1),
             listed: None,
             fast: options.interval < nonblocking::RELIST,

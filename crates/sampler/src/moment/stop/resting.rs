@@ -108,15 +108,14 @@ impl Watch {
     pub(super) fn note_sleepers(&mut self, gil: Gil, wanted: Wanted<'_>) {
         let Watch { roster, resting, tasks, .. } = self;
         resting.begin(roster.members.len());
-        // Values change while a thread sleeps; and one thread that runs is what there mostly is.
+        // Values change while a thread sleeps; who looks once has nothing to keep it for; and one thread is what there mostly is.
         let several = match wanted {
             Wanted::All => true,
             Wanted::Threads(tids) => tids.len() > 1,
             Wanted::Holder => false,
         };
-        // Who looks once has nothing to keep it for.
         let again = self.effort.moments > 1;
-        if !several || !again || self.wants.is_some() || gil.names_holders_only() {
+        if !self.idle_too || !several || !again || self.wants.is_some() || gil.names_holders_only() {
             return;
         }
         let mut note = |tid: u32| {
