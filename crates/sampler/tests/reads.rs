@@ -92,6 +92,38 @@ fn sleeping_threads_cost_nothing() {
     }
 }
 
+/// Bytes that are copied for the thread that runs and the lists, at most. The stacks of 200 threads would be some MB.
+const MOST_FOR_ONE: u64 = 256 << 10;
+
+/// Up to 3.6 each thread is looked at by itself, and again each time.
+const KEEPS_FROM: (u8, u8) = (3, 7);
+
+#[test]
+fn sleeping_threads_that_are_wanted_are_read_once() {
+    for interpreter in one_of_each_series_that_runs("asleep") {
+        if interpreter.series() < KEEPS_FROM {
+            continue;
+        }
+        let turn = turn();
+        let program = Program::start(&turn, interpreter, "asleep", &["200", "busy"]);
+        for native in [false, true] {
+            let options = Options { include_idle: true, native, ..options(Mode::Stop) };
+            let mut sampler = attach(&program, options);
+            // A run begins with all threads, whose pages are forgotten after some looks that did not need them.
+            let [short, long] = [100, 200].map(|ticks| sampler.run_ticks(ticks));
+            let name = format!("{interpreter} 200 asleep, native {native}");
+            for seen in [&short, &long] {
+                assert_eq!((seen.dropped, seen.samples), (0, 202 * seen.ticks), "{name}");
+            }
+            let looks = long.effort.moments + long.effort.retries - short.effort.moments;
+            let bytes = long.effort.bytes.saturating_sub(short.effort.bytes);
+            eprintln!("{name}: {bytes} bytes in {looks} looks, {:?}", long.effort);
+            assert!(bytes <= MOST_FOR_ONE * looks, "{name}: {bytes} bytes in {looks} looks");
+            assert!(long.effort.stops <= long.effort.moments + long.effort.retries, "{name}: {:?}", long.effort);
+        }
+    }
+}
+
 #[test]
 fn a_sleeping_program_is_not_stopped() {
     for interpreter in one_of_each_series_that_runs("asleep") {

@@ -114,7 +114,9 @@ impl Watch {
             Wanted::Threads(tids) => tids.len() > 1,
             Wanted::Holder => false,
         };
-        if !several || self.wants.is_some() || gil.names_holders_only() {
+        // Who looks once has nothing to keep it for.
+        let again = self.effort.moments > 1;
+        if !several || !again || self.wants.is_some() || gil.names_holders_only() {
             return;
         }
         let mut note = |tid: u32| {
