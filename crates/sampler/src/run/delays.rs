@@ -49,16 +49,31 @@ impl Delays {
         if self.0.len() > tasks.len() + MAX_ENDED {
             self.0.retain(|&tid, _| tasks.contains(tid));
         }
+        let mut of_look = Vec::new();
         for tid in ticks {
             let delay = self.0.entry(tid).or_default();
             delay.ticks += 1;
-            if delay.ticks > 1 {
-                continue;
+            if delay.ticks == 1 {
+                of_look.push(tid);
             }
-            // Of a thread that has ended since nobody knows.
-            if let Some(counted) = tasks.slices(tid).and_then(|slices| slices.delay()) {
-                delay.owed = delay.owed.saturating_add(counted.saturating_sub(delay.counted)).min(MOST_OWED);
-                delay.counted = counted;
+        }
+        let (mut ended, mut waited, mut ticks) = (Vec::new(), 0_u64, 0_u64);
+        for tid in of_look {
+            let Some(delay) = self.0.get_mut(&tid) else { continue };
+            match tasks.slices(tid).and_then(|slices| slices.delay()) {
+                Some(counted) => {
+                    let new = counted.saturating_sub(delay.counted);
+                    delay.owed = delay.owed.saturating_add(new).min(MOST_OWED);
+                    delay.counted = counted;
+                    (waited, ticks) = (waited.saturating_add(new), ticks + delay.ticks);
+                }
+                None => ended.push(tid),
+            }
+        }
+        // How long those waited that have ended since nobody says any more: as long as the others did.
+        for tid in ended {
+            if let Some(delay) = self.0.get_mut(&tid) {
+                delay.owed = (waited / ticks.max(1)).saturating_mul(delay.ticks).min(MOST_OWED);
             }
         }
     }
