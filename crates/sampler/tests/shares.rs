@@ -68,15 +68,35 @@ fn count<'a>(seen: &Seen, names: &[&'a str]) -> (BTreeMap<&'a str, u64>, u64) {
     (counts, others)
 }
 
+/// Runs a program, and says how many samples of a length it waited for a CPU meanwhile. To the kernel's sampler that is known when it has had its
+/// CPU back for a while, and what it runs then is taken for what it waited in: so many may be anybody's.
+fn waiting(program: &Program, mode: Mode, interval: Duration, run: impl FnOnce() -> Seen) -> (Seen, f64) {
+    let waited = || -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", program.id())).into_iter().flatten().flatten();
+        let texts = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("schedstat")).ok());
+        texts.filter_map(|text| text.split(' ').nth(1)?.parse::<u64>().ok()).sum()
+    };
+    let before = waited();
+    let seen = run();
+    let samples = waited().saturating_sub(before) as f64 / interval.as_nanos() as f64;
+    (seen, if mode == Mode::Kernel { samples } else { 0.0 })
+}
+
 /// Each count is within five standard deviations of the binomial distribution. `moved` samples may be anybody's.
-fn compare(what: &str, counts: &BTreeMap<&str, u64>, total: u64, shares: &[(&str, f64)], moved: impl Fn(&str) -> f64) {
+fn compare(
+    what: &str,
+    counts: &BTreeMap<&str, u64>,
+    (total, waited): (u64, f64),
+    shares: &[(&str, f64)],
+    moved: impl Fn(&str) -> f64,
+) {
     eprintln!("{what}: {counts:?} of {total}, expected {shares:?}");
     for &(name, share) in shares {
         let sigma = (total as f64 * share * (1.0 - share)).sqrt();
         let off = counts[name] as f64 - total as f64 * share;
         assert!(
-            off <= 5.0 * sigma + 10.0 && -off <= 5.0 * sigma + moved(name),
-            "{what}: {name}: {counts:?} of {total}"
+            off <= 5.0 * sigma + 10.0 + waited && -off <= 5.0 * sigma + moved(name) + waited,
+            "{what}: {name}: {counts:?} of {total}, waited for {waited:.1}"
         );
     }
 }
@@ -108,11 +128,12 @@ fn of_a_program_with_the_same_period() {
     each("shares", |turn, interpreter, mode, what| {
         let program = Program::start(turn, interpreter, "shares", &[]);
         let mut sampler = attach(&program, at_a_kilohertz(mode));
-        let seen = observe(&program, &mut sampler, mode);
+        let interval = at_a_kilohertz(mode).interval;
+        let (seen, waited) = waiting(&program, mode, interval, || observe(&program, &mut sampler, mode));
         let (counts, others) = count(&seen, &["seventy", "twenty", "ten"]);
         let total = total(&seen, mode, what);
         assert!(mode == Mode::Nonblocking || others * 100 <= total, "{what}: {others} of {total} are of none");
-        compare(what, &counts, total, &[("seventy", 0.7), ("twenty", 0.2), ("ten", 0.1)], |_| others as f64);
+        compare(what, &counts, (total, waited), &[("seventy", 0.7), ("twenty", 0.2), ("ten", 0.1)], |_| others as f64);
     });
 }
 
@@ -122,13 +143,14 @@ fn of_frames_that_live_longer_than_a_look() {
     each("brief", |turn, interpreter, mode, what| {
         let program = Program::start(turn, interpreter, "brief", &[]);
         let mut sampler = attach(&program, at_a_kilohertz(mode));
-        let seen = observe(&program, &mut sampler, mode);
+        let interval = at_a_kilohertz(mode).interval;
+        let (seen, waited) = waiting(&program, mode, interval, || observe(&program, &mut sampler, mode));
         let lives = [("brief", 15.0), ("longer", 30.0), ("longest", 105.0)];
         let names = lives.map(|life| life.0);
         let (counts, others) = count(&seen, &names);
         eprintln!("{what}: {others} in none");
         let total = total(&seen, mode, what);
-        compare(what, &counts, total, &lives.map(|(name, life)| (name, life / 150.0)), |_| {
+        compare(what, &counts, (total, waited), &lives.map(|(name, life)| (name, life / 150.0)), |_| {
             // Once in each life.
             if mode == Mode::Nonblocking { total as f64 * LOOK.as_secs_f64() * 1e6 / 150.0 } else { others as f64 }
         });
@@ -142,7 +164,8 @@ fn of_native_work_and_sleep() {
         let mut program = Program::start(turn, interpreter, "native", &[]);
         let mut sampler = attach(&program, at_a_kilohertz(mode));
         let before = accounts(&mut program);
-        let seen = sampler.run(samples());
+        let interval = at_a_kilohertz(mode).interval;
+        let (seen, waited) = waiting(&program, mode, interval, || sampler.run(samples()));
         let after = accounts(&mut program);
         let spent: Vec<_> = before.iter().zip(&after).map(|(before, after)| after.1 - before.1).collect();
         let names = ["digest", "deflate", "python"];
@@ -155,7 +178,7 @@ fn of_native_work_and_sleep() {
         let ends = 10.0;
         let moving = |stack: &common::Named| stack.last().is_some_and(|leaf| leaf.0 == "(moving)");
         let moved: u64 = seen.stacks.iter().filter(|((_, stack), _)| moving(stack)).map(|(_, count)| count).sum();
-        compare(what, &counts, total - others, &shares, |_| ends + moved as f64);
+        compare(what, &counts, (total - others, waited), &shares, |_| ends + moved as f64);
     });
 }
 
@@ -165,11 +188,12 @@ fn of_threads_that_live_shortly() {
     each("short_lives", |turn, interpreter, mode, what| {
         let program = Program::start(turn, interpreter, "short_lives", &[]);
         let mut sampler = attach(&program, Options { interval: SHORT_LIVES_INTERVAL, ..options(mode) });
-        let seen = observe_some(&program, &mut sampler, mode, samples() / 2);
+        let run = || observe_some(&program, &mut sampler, mode, samples() / 2);
+        let (seen, waited) = waiting(&program, mode, SHORT_LIVES_INTERVAL, run);
         let (counts, others) = count(&seen, &["short_life", "steady"]);
         let total = total(&seen, mode, what);
         eprintln!("{what}: {others} in none");
-        compare(what, &counts, total, &[("short_life", 0.5), ("steady", 0.5)], |_| others as f64);
+        compare(what, &counts, (total, waited), &[("short_life", 0.5), ("steady", 0.5)], |_| others as f64);
     });
 }
 
