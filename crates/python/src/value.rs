@@ -15,6 +15,7 @@ mod int;
 mod kinds;
 mod library;
 mod locals;
+mod locks;
 mod look;
 mod numpy;
 mod printer;

@@ -182,6 +182,35 @@ fn sizes_that_can_not_be_end() {
     }
 }
 
+/// 3.13 has had both makes of a `Lock`. What follows the byte of a mutex in its word is anything.
+#[test]
+fn how_a_lock_is_made_is_told_by_the_size_of_its_type() {
+    const SEMAPHORE: u64 = 0x5555_0000_1000;
+    const MUTEX: u64 = 0xfdfd_fdfd_fdfd_fd00;
+    let cases: [(&str, u64, [u64; 3], &str); 9] = [
+        ("_thread.lock", 24, [SEMAPHORE, 0, 1], "<locked _thread.lock object"),
+        ("_thread.lock", 24, [SEMAPHORE, 1, 0], "<unlocked _thread.lock object"),
+        ("_thread.lock", 8, [MUTEX + 1, 1, 1], "<locked _thread.lock object"),
+        ("_thread.lock", 8, [MUTEX, 1, 1], "<unlocked _thread.lock object"),
+        ("_thread.RLock", 32, [SEMAPHORE, 7, 2], "<locked _thread.RLock object owner=7 count=2"),
+        ("_thread.RLock", 32, [SEMAPHORE, 0, 0], "<unlocked _thread.RLock object owner=0 count=0"),
+        ("_thread.RLock", 24, [MUTEX + 3, 7, 1], "<locked _thread.RLock object owner=7 count=2"),
+        ("_thread.RLock", 24, [MUTEX, 0, 0], "<unlocked _thread.RLock object owner=0 count=0"),
+        ("_thread.RLock", 40, [SEMAPHORE, 7, 2], "<unreadable"),
+    ];
+    for (kind, size, words, expected) in cases {
+        let mut program = Program::new(Version::series(3, 13));
+        let at = program.object(kind, 64);
+        let class = program.class(kind);
+        let size = u64::from(program.values.header) + size;
+        program.memory.word(class + u64::from(program.layout.objects.tp_basicsize), size);
+        for (place, word) in (0..).zip(words) {
+            program.field(at, 8 * place, word);
+        }
+        assert_eq!(program.show(at).repr, format!("{expected} at {at:#x}>"));
+    }
+}
+
 #[test]
 fn a_list_of_ten_thousand_levels_ends() {
     let mut program = Program::new(Version::series(3, 12));
@@ -350,6 +379,7 @@ fn any_bytes_give_a_value() {
         "uuid.UUID",
         "pathlib.PurePath",
         "fractions.Fraction",
+        "_thread.lock",
         "_thread.RLock",
         "types.GenericAlias",
         "instance",
@@ -362,6 +392,9 @@ fn any_bytes_give_a_value() {
                 let mut program = Program::new(Version::series(major, minor));
                 let objects: Vec<Addr> = (0..6).map(|_| program.object("list", 256)).collect();
                 let at = program.object(kind, 512);
+                let class = program.class(kind);
+                let size = u64::from(program.values.header) + 8 * (random() % 5);
+                program.memory.word(class + u64::from(program.layout.objects.tp_basicsize), size);
                 for &object in objects.iter().chain([&at]) {
                     for field in 0..28 {
                         let value = match random() % 5 {

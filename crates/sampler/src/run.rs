@@ -1,10 +1,12 @@
 //! The loop: at each instant of the clock one moment of the process, named and given to the sink.
 
 mod delays;
+mod held;
 mod look;
 mod more;
 mod parked;
 mod ticked;
+mod written;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -15,7 +17,8 @@ use py_spy_target::Stopper;
 use crate::clock::{Clock, Slot, wait_until};
 use crate::moment::Watch;
 use crate::{Control, End, Options, Sampler, attach};
-use look::{Held, Look, Out};
+use held::Held;
+use look::{Look, Out};
 use more::More;
 
 /// In a pause it is seen this often whether it is over.

@@ -72,6 +72,10 @@ class More(Data):
 """)
 
 
+class Reentrant(type(threading.RLock())):
+    pass
+
+
 Point = collections.namedtuple("Point", ["x", "y"])
 
 
@@ -141,6 +145,9 @@ def newer():
     rlock = threading.RLock()
     rlock_held = threading.RLock()
     rlock_held.acquire()
+    rlock_twice = Reentrant()
+    rlock_twice.acquire()
+    rlock_twice.acquire()
     os_error = OSError(2, "No such file")
     keyword = functools.partial(function, 1, b=3)
     match = sys.version_info

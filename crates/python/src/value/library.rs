@@ -1,6 +1,6 @@
 //! Objects of the standard library that have a `repr` worth knowing.
 
-use py_spy_address_space::{Addr, read_array, read_u32};
+use py_spy_address_space::{Addr, read_u32};
 
 use super::class::Class;
 use super::printer::{Printer, Written};
@@ -207,44 +207,4 @@ impl Printer<'_> {
         }
         Ok(())
     }
-
-    /// Locks (`Modules/_threadmodule.c`): a byte that tells (3.13+), or one behind a pointer; an `RLock` has its owner.
-    pub(super) fn lock(&mut self, at: Addr, class: &Class) -> Written {
-        let name = class.tp_name.clone();
-        let state = self.lock_state(at, &class.repr)?;
-        let word = if state.locked { "locked" } else { "unlocked" };
-        match state.owner {
-            Some((owner, count)) => {
-                self.write(format_args!("<{word} {name} object owner={owner} count={count} at {at:#x}>"));
-            }
-            None => self.write(format_args!("<{word} {name} object at {at:#x}>")),
-        }
-        Ok(())
-    }
-
-    pub(super) fn lock_state(&self, at: Addr, kind: &str) -> Result<LockState, Unreadable> {
-        let byte = |offset| -> Result<bool, Unreadable> {
-            let [byte] = read_array::<1>(self.memory, self.place(at, offset)?)?;
-            Ok(byte & 1 != 0)
-        };
-        // A `PyMutex`, which is a byte (3.14+), or a pointer to a lock of the system's, and behind it a byte for what it is.
-        let recent = self.field(at, 0)? <= 0xff;
-        if kind.ends_with("RLock") {
-            // `rlockobject`: 3.13 has a lock in front, 3.14+ a `_PyRecursiveMutex` (mutex, owner, level from 0).
-            let (first, owner, count) = (self.field(at, 0)?, self.field(at, 8)?, self.field(at, 16)?);
-            if first > 0xffff_ffff {
-                return Ok(LockState { locked: count != 0, owner: Some((owner, count)) });
-            }
-            let locked = first & 1 != 0;
-            return Ok(LockState { locked, owner: Some((owner, if locked { count.saturating_add(1) } else { 0 })) });
-        }
-        Ok(LockState { locked: if recent { byte(0)? } else { byte(16)? }, owner: None })
-    }
-}
-
-/// What a lock tells of itself.
-pub(super) struct LockState {
-    pub(super) locked: bool,
-    /// Thread id and depth.
-    pub(super) owner: Option<(u64, u64)>,
 }

@@ -3,6 +3,7 @@
 use py_spy_address_space::{Addr, read_u64, read_vec};
 
 use super::class::{Class, Classes};
+use super::locks::{Guard, is_lock};
 use super::look::{Look, Metered, Shown};
 use super::printer::Printer;
 use crate::object::{Unreadable, add, word};
@@ -11,14 +12,8 @@ use crate::stack::RawFrame;
 /// Words of a frame, from its variables on, in which a lock is looked for.
 const MAX_SLOTS: usize = 64;
 
-/// Types of locks.
-const LOCKS: [&str; 3] = ["_thread.lock", "_thread.RLock", "thread.lock"];
-
 /// Where the `RLock` that is written in Python keeps its owner (`Lib/threading.py`).
 const OWNERS: [&str; 2] = ["_RLock__owner", "_owner"];
-
-/// `_Py_LOCKED` and `_Py_HAS_PARKED` (`Include/cpython/pylock.h`).
-const WAITED_FOR: u64 = 3;
 
 /// A lock that a thread waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +45,7 @@ impl Look<'_> {
     }
 
     /// The lock that the thread with this `pthread_self()` waits for in its innermost frame. `futex` is the address that the kernel
-    /// has it wait at: up to 3.13 that of the lock's own semaphore, so there is no doubt. Later locks are bytes
+    /// has it wait at: for a lock of the system's that of its semaphore, so there is no doubt. Later locks are bytes
     /// (`PyMutex`) that say that somebody waits: the one is taken that the frame has at hand, if it is the only one.
     pub fn wait(&self, classes: &mut Classes, frame: &RawFrame, futex: Addr, own: u64) -> Option<Wait> {
         let start = frame.at.checked_add(self.layout.frame.locals.into())?;
@@ -66,7 +61,7 @@ impl Look<'_> {
             let Ok(class) = printer.class_of(at) else { continue };
             if &*class.tp_name == "builtin_function_or_method" {
                 candidates.extend(printer.field(at, 8).ok().map(Candidate::alone));
-            } else if class.is_heap() && !LOCKS.contains(&&*class.tp_name) {
+            } else if class.is_heap() && !is_lock(&class) {
                 candidates.extend(printer.locks_of(at, &class).unwrap_or_default());
             }
         }
@@ -75,19 +70,16 @@ impl Look<'_> {
         let mut likely: Vec<Wait> = Vec::new();
         for Candidate { at, owner, kind } in candidates {
             let Ok(class) = printer.class_of(at) else { continue };
-            if !LOCKS.contains(&&*class.tp_name) {
+            if !is_lock(&class) {
                 continue;
             }
-            let Ok(state) = printer.lock_state(at, &class.tp_name) else { continue };
+            let Ok(state) = printer.lock_state(at, &class) else { continue };
             let owner = state.owner.map(|owner| owner.0).or(owner);
             let wait = Wait { lock: at, kind: kind.unwrap_or_else(|| class.tp_name.clone()), owner };
-            match printer.field(at, 0) {
-                Ok(semaphore) if semaphore == futex => return Some(wait),
-                Ok(byte)
-                    if byte <= 0xff
-                        && byte & WAITED_FOR == WAITED_FOR
-                        && owner != Some(own)
-                        && likely.iter().all(|other| other.lock != at) =>
+            match state.guard {
+                Guard::Semaphore(semaphore) if semaphore == futex => return Some(wait),
+                Guard::Mutex { is_waited_for: true }
+                    if owner != Some(own) && likely.iter().all(|other| other.lock != at) =>
                 {
                     likely.push(wait);
                 }

@@ -1,13 +1,14 @@
 //! One CPython at the clock's instants: which of its threads run, their stacks named and given to the sink.
 
-use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
-use py_spy_profile::{Frame, Nanos, Sample, Sink, StackId, Tables, ThreadId};
+use py_spy_profile::{Nanos, Sink, Tables};
 
 use super::add;
 use super::delays::Delays;
+use super::held::Held;
 use super::parked::{Parked, Queue, Writer};
+use super::written::Written;
 use crate::clock::Slot;
 use crate::file_names::FileNames;
 use crate::moment::{Moment, NativeStack, Part, Ticked, Wanted, Watch};
@@ -29,45 +30,6 @@ const DOUBT_PROGRAM: Duration = Duration::from_millis(10);
 
 /// Of so many threads each one's count is read at every tick; of more only when the clock of their process or a GIL moves.
 const FEW_THREADS: usize = 8;
-
-/// What moved while it was read.
-const MOVING: &str = "(moving)";
-
-/// A watch that is the sampler's, or was made while it runs.
-pub(super) enum Held<'a> {
-    Lent(&'a mut Watch),
-    New(Box<Watch>),
-}
-
-impl Held<'_> {
-    /// The watch, if it was made while the sampler ran.
-    pub(super) fn into_new(self) -> Option<Watch> {
-        match self {
-            Held::Lent(_) => None,
-            Held::New(watch) => Some(*watch),
-        }
-    }
-}
-
-impl Deref for Held<'_> {
-    type Target = Watch;
-
-    fn deref(&self) -> &Watch {
-        match self {
-            Held::Lent(watch) => watch,
-            Held::New(watch) => watch,
-        }
-    }
-}
-
-impl DerefMut for Held<'_> {
-    fn deref_mut(&mut self) -> &mut Watch {
-        match self {
-            Held::Lent(watch) => watch,
-            Held::New(watch) => watch,
-        }
-    }
-}
 
 /// Where samples go.
 pub(super) struct Out<'a> {
@@ -324,51 +286,8 @@ impl<'a> Look<'a> {
     }
 }
 
-/// A stack that is to be written.
-pub(super) struct Written {
-    pub(super) at: Nanos,
-    pub(super) weight: Nanos,
-    pub(super) thread: ThreadId,
-    /// What is under it.
-    pub(super) root: Option<StackId>,
-    /// Frames inside of the innermost one are not known.
-    pub(super) moving: bool,
-}
-
-impl Written {
-    /// Gives it to the sink and counts it. The stack is `Err` when it could not be named, and `None` when there is none.
-    pub(super) fn give(
-        &self,
-        stack: Result<Option<StackId>, ()>,
-        control: &Control,
-        tables: &mut Tables,
-        sink: &mut dyn Sink,
-    ) -> Option<End> {
-        let Written { at, weight, thread, root, moving } = *self;
-        let stack = match stack {
-            Ok(stack) if moving => with_moving(tables, stack.or(root)),
-            Ok(Some(stack)) => stack,
-            // It runs no Python.
-            Ok(None) => return None,
-            Err(()) => {
-                add(&control.dropped, 1);
-                return None;
-            }
-        };
-        add(&control.samples, 1);
-        add(&control.moving, usize::from(moving));
-        sink.sample(&Sample { at, weight, thread, stack }, tables).is_err().then_some(End::Sink)
-    }
-}
-
 /// What a part's thread is sorted by: the kernel's id or else its own, then its interpreter's age.
 fn thread_of(moment: &Moment, members: &[Member], part: usize) -> (u64, usize) {
     let member = &members[moment.parts[part].member];
     (member.tid.map_or(member.id, u64::from), member.interpreter)
-}
-
-fn with_moving(tables: &mut Tables, stack: Option<StackId>) -> StackId {
-    let text = tables.string(MOVING);
-    let frame = tables.frame(Frame::Note(text));
-    tables.stack(stack, frame)
 }

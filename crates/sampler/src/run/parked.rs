@@ -7,7 +7,7 @@ use py_spy_profile::{Sink, StackId, Tables};
 use py_spy_target::Target;
 
 use super::add;
-use super::look::Written;
+use super::written::Written;
 use crate::native::Native;
 use crate::stacks::mixed::{Both, Mixed};
 use crate::{Control, End};

@@ -5,7 +5,8 @@ use std::time::Instant;
 use py_spy_profile::Nanos;
 
 use super::add;
-use super::look::{Look, Out, Written};
+use super::look::{Look, Out};
+use super::written::Written;
 use crate::clock::Slot;
 use crate::moment::{NoKernel, TickedStack, Wanted};
 use crate::stacks::Namer;
