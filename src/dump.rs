@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use py_spy_profile::for_terminal;
 use py_spy_sampler::{AttachError, Options, Patience, ProcessInfo, Snapshot, attach_patiently, core_snapshots};
+use py_spy_target::signal_name;
 
 use crate::plan::DumpPlan;
 use crate::say;
@@ -40,9 +41,8 @@ pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
     if let Some(core) = &plan.core {
         for seen in core_snapshots(core_file::open(core)?, core, plan.sysroot.as_deref(), &plan.options)? {
             if seen.signal != 0 && !plan.json {
-                say::print(
-                    format!("Signal {}: {}\n", seen.signal, for_terminal(&core.display().to_string())).as_bytes(),
-                )?;
+                let (signal, file) = (signal_name(seen.signal), core.display().to_string());
+                say::print(format!("Signal {signal}: {}\n", for_terminal(&file)).as_bytes())?;
             }
             all.push(Dumped { info: seen.info, snapshot: seen.snapshot, ancestors: Vec::new(), dead: true });
         }

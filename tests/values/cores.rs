@@ -82,10 +82,10 @@ fn cores_of_the_kernel_have_the_faulting_thread_first() {
         let folder = tempfile::tempdir().expect("a folder");
         let Some(core) = of_the_kernel(interpreter, DIES, folder.path()) else { return };
         let text = dump_core(&core, &["-l"]);
-        assert!(text.starts_with("Signal 11: "), "{interpreter}: {text}");
+        assert!(text.starts_with("Signal 11 (SIGSEGV): "), "{interpreter}: {text}");
         let first = text.split("\nThread ").nth(1).expect("a thread");
         let gil = if interpreter.free_threaded { "" } else { " (gil)" };
-        let head = format!("{gil}: \"MainThread\"\n    State: hit by signal 11\n    dies (<string>:");
+        let head = format!("{gil}: \"MainThread\"\n    State: hit by signal 11 (SIGSEGV)\n    dies (<string>:");
         assert!(first.contains(&head), "{interpreter}: {text}");
         assert!(first.contains("            word: 'x'\n            other: 7\n"), "{interpreter}: {text}");
         assert!(text.contains("    waits (<string>:"), "{interpreter}: {text}");
@@ -230,15 +230,18 @@ fn a_thread_without_python_and_a_call_to_nowhere_are_told() {
         let Some(core) = of_the_kernel(interpreter, STRANGER, folder.path()) else { return };
         let text = dump_core(&core, &["--native"]);
         let first = text.split("\nThread ").nth(1).expect("a thread");
-        assert!(text.starts_with("Signal 6: "), "{interpreter}: {text}");
-        assert!(first.contains("    State: hit by signal 6; it runs no Python\n"), "{interpreter}: {text}");
+        assert!(text.starts_with("Signal 6 (SIGABRT): "), "{interpreter}: {text}");
+        assert!(first.contains("    State: hit by signal 6 (SIGABRT); it runs no Python\n"), "{interpreter}: {text}");
         assert!(first.contains("abort ("), "{interpreter}: {text}");
         assert!(text.contains("    <module> (<string>:"), "{interpreter}: {text}");
 
         let folder = tempfile::tempdir().expect("a folder");
         let Some(core) = of_the_kernel(interpreter, NOWHERE, folder.path()) else { return };
         let text = dump_core(&core, &["--native"]);
-        assert!(text.contains("    State: hit by signal 11\n    0x10, where no code is\n"), "{interpreter}: {text}");
+        assert!(
+            text.contains("    State: hit by signal 11 (SIGSEGV)\n    0x10, where no code is\n"),
+            "{interpreter}: {text}"
+        );
         let lines = frames(&text);
         let at = |what: &str| lines.iter().position(|line| line.contains(what));
         let (calls, call) = (at("    calls (<string>:4)"), at("PyCFuncPtr_call").or(at("ffi_call")));

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use py_spy_test_programs::{Program, one_of_each_series_that_runs, turn};
 use serde_json::Value;
 
@@ -11,6 +13,11 @@ use super::{dump, dump_json};
 fn thread<'a>(threads: &'a Value, name: &str) -> &'a Value {
     let mut all = threads.as_array().expect("threads").iter();
     all.find(|thread| thread["thread_name"] == name).unwrap_or_else(|| panic!("no thread {name}"))
+}
+
+fn thread_of<'a>(threads: &'a Value, id: &Value) -> &'a Value {
+    let mut all = threads.as_array().expect("threads").iter();
+    all.find(|thread| thread["thread_id"] == *id).expect("it was there before")
 }
 
 /// What is known of each thread but the call that it is in, by name.
@@ -39,6 +46,37 @@ fn settled(program: &Program) -> Value {
         }
         std::thread::yield_now();
     }
+}
+
+/// A stopped process stays stopped, and each of its threads says that before what it would wait for.
+#[test]
+fn stopped_threads_say_so() {
+    let turn = turn();
+    for interpreter in one_of_each_series_that_runs("waits") {
+        let program = Program::start(&turn, interpreter, "waits", &[]);
+        let before = settled(&program);
+        let pid = Pid::from_raw(program.id().cast_signed());
+        kill(pid, Signal::SIGSTOP).expect("it is ours");
+        while !all_are_stopped(program.id()) {
+            std::thread::yield_now();
+        }
+        let threads = dump_json(&program, &["--state"]);
+        assert!(all_are_stopped(program.id()), "{interpreter}");
+        for thread in threads.as_array().expect("threads") {
+            let doing = |threads: &Value| thread_of(threads, &thread["thread_id"])["state"]["doing"].clone();
+            let (now, then) = (doing(&threads), doing(&before));
+            let expected = format!("stopped by a signal while {}", then.as_str().expect("words"));
+            assert_eq!(now.as_str(), Some(&*expected), "{interpreter}");
+        }
+        kill(pid, Signal::SIGCONT).expect("it is ours");
+    }
+}
+
+fn all_are_stopped(pid: u32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
+    tasks
+        .map(|task| std::fs::read_to_string(task.expect("a thread").path().join("stat")).expect("its state"))
+        .all(|stat| stat.rsplit_once(") ").expect("a name").1.starts_with('T'))
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use py_spy_address_space::{Module, Pages, Window, modules, read_u32, read_u64};
 use py_spy_python::{Python, Reader, find_all, interpreters, is_collecting, thread_names, threads, walk};
-use py_spy_target::{Core, CoreError, CoreThread};
+use py_spy_target::{Core, CoreError, CoreThread, signal_name};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::binaries::{binary_of, is_named, read_image};
@@ -113,7 +113,7 @@ fn look(core: &Core, python: &Python, mut native: Option<&mut NativeStacks>, opt
     let states_wanted = options.values.as_ref().is_some_and(|wanted| wanted.states);
     let is_hit = |thread: Option<&CoreThread>| thread.is_some() && thread == hit;
     let hit_state = |and: &str| {
-        let doing = format!("hit by signal {}{and}", core.signal);
+        let doing = format!("hit by signal {}{and}", signal_name(core.signal));
         ThreadState { doing, ..ThreadState::default() }
     };
     let mut to_frames = Frames::of(&memory, python, options);

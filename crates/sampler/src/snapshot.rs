@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use py_spy_profile::{Frame, FrameId, Tables};
 use py_spy_python::Span;
-use py_spy_target::Call;
-use rustc_hash::FxHashSet;
+use py_spy_target::{Call, TaskState};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::codes::Naming;
 use crate::moment::{Part, Variable, Wanted, Watch};
@@ -17,6 +17,9 @@ use crate::{AttachError, Later, Options, Sampler};
 
 /// Looks at a process for one snapshot. A program that is just starting frees the code of each module that it has run.
 const MAX_LOOKS: u32 = 20;
+
+/// The scheduler's states of threads that do not run.
+type Halted = FxHashMap<u32, TaskState>;
 
 /// What is known of a process.
 #[derive(Debug, Clone, Default)]
@@ -140,7 +143,10 @@ impl Sampler {
         watch.tasks.running(&mut running, false);
         let states = self.options.values.as_ref().is_some_and(|options| options.states);
         watch.calls.clear();
+        let mut halted = Halted::default();
         if states {
+            let resting: Vec<u32> = watch.tasks.ids().filter(|tid| !running.contains(tid)).collect();
+            halted.extend(resting.into_iter().filter_map(|tid| Some((tid, watch.tasks.state(tid)?))));
             let resting = watch.tasks.ids().filter(|tid| !running.contains(tid));
             watch.calls = resting.filter_map(|tid| Some((tid, Call::of(pid, tid)?))).collect();
         }
@@ -161,7 +167,7 @@ impl Sampler {
             };
             all_named &= complete;
             let interpreter = self.watch.roster.interpreters[member.interpreter].at;
-            let state = states.then(|| self.state(&part, &running));
+            let state = states.then(|| self.state(&part, &running, &halted));
             threads.push(ThreadSnapshot {
                 os_thread_id: member.tid,
                 thread_id: member.id,
@@ -172,7 +178,7 @@ impl Sampler {
                 state,
             });
         }
-        threads.extend(self.strangers(states, &running, tables));
+        threads.extend(self.strangers(states.then_some(&halted), &running, tables));
         // An interpreter that runs nothing has a state for the thread that made it.
         let with_frames: FxHashSet<u64> =
             threads.iter().filter(|thread| !thread.frames.is_empty()).map(|thread| thread.thread_id).collect();
@@ -182,7 +188,7 @@ impl Sampler {
     }
 
     /// What the thread of a part is doing.
-    fn state(&self, part: &Part, running: &[u32]) -> ThreadState {
+    fn state(&self, part: &Part, running: &[u32], halted: &Halted) -> ThreadState {
         let Watch { roster, moment, calls, .. } = &self.watch;
         let tid = roster.members[part.member].tid;
         let about = moment.about.get(&part.member);
@@ -191,6 +197,10 @@ impl Sampler {
         let wait = about.and_then(|about| about.wait.as_ref());
         let collecting = about.is_some_and(|about| about.collecting);
         let state = ThreadState::of(runs, part.holds_gil, call, roster.gil_of(part.member), wait, collecting);
+        let state = match tid.and_then(|tid| halted.get(&tid)) {
+            Some(&halted) => state.halted(halted),
+            None => state,
+        };
         let exception = about.and_then(|about| about.exception.as_ref()).map(|shown| shown.repr.clone());
         ThreadState { exception, ..state }
     }

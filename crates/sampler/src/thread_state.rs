@@ -1,7 +1,7 @@
 //! What a thread is doing, in words.
 
 use py_spy_python::{Gil, value::Wait};
-use py_spy_target::Call;
+use py_spy_target::{Call, TaskState};
 use rustc_hash::FxHashMap;
 
 use crate::ThreadSnapshot;
@@ -60,6 +60,18 @@ impl ThreadState {
         };
         let lock = lock.filter(|_| !running && !futex.is_some_and(at_gil));
         ThreadState { doing, lock, ..ThreadState::default() }
+    }
+
+    /// The same of a thread that does not go on, whatever it waits for, until somebody lets it.
+    pub(crate) fn halted(self, state: TaskState) -> Self {
+        let by = match state {
+            TaskState::Stopped => "stopped by a signal",
+            TaskState::Traced => "stopped by a debugger",
+            _ => return self,
+        };
+        // In no call it rests only because it was stopped.
+        let doing = if self.doing == "sleeping" { by.to_owned() } else { format!("{by} while {}", self.doing) };
+        ThreadState { doing, ..self }
     }
 }
 

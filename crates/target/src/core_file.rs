@@ -7,6 +7,7 @@ mod bytes;
 mod files;
 mod headers;
 mod notes;
+mod signal;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use files::{Files, LEAST_PROOF};
 use headers::{Headers, Segment};
 pub use notes::CoreThread;
 use notes::{Mapped, Notes};
+pub use signal::signal_name;
 
 /// What a map calls the library that the kernel maps into each process itself.
 const VDSO: &str = "[vdso]";

@@ -6,7 +6,7 @@ mod core_file;
 mod durations;
 mod linux;
 
-pub use core_file::{Core, CoreError, CoreThread};
+pub use core_file::{Core, CoreError, CoreThread, signal_name};
 pub use durations::Durations;
 pub use linux::{
     Call, CpuClock, CpuTicks, Executable, Family, Live, MAX_FAMILY, Map, MapKind, MappedFile, Permission, ProcError,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use py_spy_profile::Tables;
 
-use super::frame_of;
+use super::{Halted, frame_of};
 use crate::moment::{NativeStack, Part, Watch};
 use crate::stacks::Namer;
 use crate::stacks::mixed::{Both, Mixed};
@@ -12,8 +12,13 @@ use crate::thread_state::ThreadState;
 use crate::{FrameSnapshot, Sampler, ThreadSnapshot};
 
 impl Sampler {
-    /// The threads that are in no interpreter's list, where those are wanted.
-    pub(super) fn strangers(&mut self, states: bool, running: &[u32], tables: &mut Tables) -> Vec<ThreadSnapshot> {
+    /// The threads that are in no interpreter's list, where those are wanted; what they are doing if it is known who is stopped.
+    pub(super) fn strangers(
+        &mut self,
+        states: Option<&Halted>,
+        running: &[u32],
+        tables: &mut Tables,
+    ) -> Vec<ThreadSnapshot> {
         let Watch { roster, moment, .. } = &self.watch;
         let known = |tid| roster.members.iter().any(|member| member.tid == Some(tid));
         let strangers: Vec<NativeStack> = moment.natives.iter().filter(|stack| !known(stack.tid)).copied().collect();
@@ -27,7 +32,13 @@ impl Sampler {
                 name: self.watch.target.thread_name(stack.tid),
                 active,
                 owns_gil: false,
-                state: states.then(|| ThreadState::of(active, false, call, None, None, false)),
+                state: states.map(|halted| {
+                    let state = ThreadState::of(active, false, call, None, None, false);
+                    match halted.get(&stack.tid) {
+                        Some(&halted) => state.halted(halted),
+                        None => state,
+                    }
+                }),
                 frames: self.mixed(Some(stack), 0..0, tables).unwrap_or_default(),
             });
         }
