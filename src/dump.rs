@@ -38,12 +38,14 @@ struct Ancestor {
 pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
     let mut all = Vec::new();
     let mut errors = Vec::new();
+    let mut incomplete = 0;
     if let Some(core) = &plan.core {
         for seen in core_snapshots(core_file::open(core)?, core, plan.sysroot.as_deref(), &plan.options)? {
             if seen.signal != 0 && !plan.json {
                 let (signal, file) = (signal_name(seen.signal), core.display().to_string());
                 say::print(format!("Signal {signal}: {}\n", for_terminal(&file)).as_bytes())?;
             }
+            incomplete += seen.incomplete;
             all.push(Dumped { info: seen.info, snapshot: seen.snapshot, ancestors: Vec::new(), dead: true });
         }
     } else if plan.subprocesses {
@@ -84,6 +86,12 @@ pub(crate) fn run(plan: &DumpPlan) -> anyhow::Result<ExitCode> {
     let dropped: usize = all.iter().map(|dumped| dumped.snapshot.dropped).sum();
     if dropped > 0 {
         say::line(&format!("{dropped} more threads could not be read truly and are left out"));
+    }
+    if incomplete > 0 {
+        say::line(&format!("threads with frames that are missing in the core file: {incomplete}"));
+        say::line(
+            "hint: gcore leaves out memory that it warns of; a core file of the kernel's has it (`kill -ABRT`, which ends the program)",
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

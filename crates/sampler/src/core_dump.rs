@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use py_spy_address_space::{Module, Pages, Window, modules, read_u32, read_u64};
-use py_spy_python::{Python, Reader, find_all, interpreters, is_collecting, thread_names, threads, walk};
+use py_spy_python::{Python, Reader, Stack, find_all, interpreters, is_collecting, thread_names, threads, walk};
 use py_spy_target::{Core, CoreError, CoreThread, signal_name};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -16,7 +16,7 @@ use crate::binaries::{binary_of, is_named, read_image};
 use crate::snapshot::add_locals;
 use crate::thread_state::find_deadlocks;
 use crate::{AttachError, Later, Options, ProcessInfo, Snapshot, ThreadSnapshot, ThreadState};
-use frames::Frames;
+use frames::{Frames, Named};
 use native::NativeStacks;
 
 /// What a core file has.
@@ -28,6 +28,8 @@ pub struct CoreSnapshot {
     pub snapshot: Snapshot,
     /// The signal that it died of, 0 for none.
     pub signal: u32,
+    /// Threads that have frames of which the file does not have what is needed; they are shown without those.
+    pub incomplete: usize,
 }
 
 /// Reads the stacks in a core file. Files that were mapped and are not in it are looked for below `sysroot`.
@@ -117,11 +119,13 @@ fn look(core: &Core, python: &Python, mut native: Option<&mut NativeStacks>, opt
         ThreadState { doing, ..ThreadState::default() }
     };
     let mut to_frames = Frames::of(&memory, python, options);
-    let mut first = None;
+    let (mut first, mut incomplete) = (None, 0);
     let found = interpreters(&mut Reader::new(&mut window, &memory, 0), layout, python.runtime).unwrap_or_default();
     for interpreter in found.iter().rev() {
         let names = thread_names(&memory, layout, interpreter.at).unwrap_or_default();
         let states = threads(&mut Reader::new(&mut window, &memory, 0), layout, interpreter).unwrap_or_default();
+        // Somebody is behind the last one, and can not be read.
+        snapshot.dropped += usize::from(states.last().map_or(interpreter.threads_head, |last| last.next) != 0);
         let holder = interpreter.gil.and_then(|gil| {
             let locked = read_u32(&memory, gil.locked).ok()? != 0;
             read_u64(&memory, gil.last_holder).ok().filter(|_| locked)
@@ -129,13 +133,15 @@ fn look(core: &Core, python: &Python, mut native: Option<&mut NativeStacks>, opt
         for state in states.iter().rev() {
             let mut raw = Vec::new();
             let mut reader = Reader::new(&mut window, &memory, 0);
-            if walk(&mut reader, layout, state.frame, state.base, &mut raw).is_err() {
-                snapshot.dropped += 1;
-            }
+            // Who has something on its stack for its frames has frames (3.11 and 3.12).
+            let none = state.frame == 0 && state.on_stack.is_some();
+            let whole =
+                !none && matches!(walk(&mut reader, layout, state.frame, state.base, &mut raw), Ok(Stack::Whole));
             let thread = of_pthread.get(&state.id);
             let thread = thread.or_else(|| of_tid.get(&u32::try_from(state.native_id?).ok()?)).copied();
             let tid = thread.map(|thread| thread.tid);
-            let mut frames = to_frames.frames(&raw);
+            let Named { mut frames, is_whole } = to_frames.frames(&raw, whole);
+            incomplete += usize::from(!is_whole);
             if let (Some(native), Some(thread)) = (&mut native, thread)
                 && let Some(mut mixed) = native.mixed(&memory, python, thread, &raw, &frames)
             {
@@ -190,7 +196,7 @@ fn look(core: &Core, python: &Python, mut native: Option<&mut NativeStacks>, opt
     if let Some(first) = first {
         snapshot.threads[..=first].rotate_right(1);
     }
-    CoreSnapshot { info, snapshot, signal: core.signal }
+    CoreSnapshot { info, snapshot, signal: core.signal, incomplete }
 }
 
 /// Adds the threads that run no Python.

@@ -18,6 +18,16 @@ use crate::{FrameSnapshot, Options};
 const MAX_READS: u64 = 1 << 23;
 const MAX_BYTES: u64 = 1 << 31;
 
+/// Stands where frames are of which the file does not have what is needed.
+const MISSING: &str = "(frames are missing here)";
+
+/// The frames of a thread.
+pub(super) struct Named {
+    pub(super) frames: Vec<FrameSnapshot>,
+    /// There are no others.
+    pub(super) is_whole: bool,
+}
+
 /// Names frames and reads what is on them.
 pub(super) struct Frames<'a> {
     memory: Budget<'a>,
@@ -35,18 +45,33 @@ impl<'a> Frames<'a> {
         Frames { memory: budget, python, options, values, classes: Classes::default(), code_type: None }
     }
 
-    /// Named, innermost first; those that are hidden in a living process are hidden here too, unless there are no others.
-    pub(super) fn frames(&mut self, raw: &[RawFrame]) -> Vec<FrameSnapshot> {
+    /// Named, innermost first; those that are hidden in a living process are hidden here too, unless there are no others. What is
+    /// not in the file is told once for each gap; with `whole` nothing called the outermost one. gcore writes zeros where it
+    /// could not read, which look like a function that is none and is called by nobody.
+    pub(super) fn frames(&mut self, raw: &[RawFrame], whole: bool) -> Named {
         let layout = &self.python.layout;
-        let read = raw.iter().filter(|frame| !frame.shim).filter_map(|frame| {
-            let code = CodeObject::read(self.memory.memory, layout, frame.code, &mut self.code_type).ok()?;
-            Some((frame, code))
-        });
-        let mut all: Vec<_> = read.collect();
-        if !self.options.full_stack && !all.iter().all(|(_, code)| is_hidden(code)) {
-            all.retain(|(_, code)| !is_hidden(code));
+        let frames = raw.iter().filter(|frame| !frame.shim);
+        let mut all: Vec<_> = frames
+            .map(|frame| {
+                let code = CodeObject::read(self.memory.memory, layout, frame.code, &mut self.code_type).ok();
+                code.map(|code| (frame, code))
+            })
+            .collect();
+        if !whole {
+            all.push(None);
         }
-        all.into_iter().map(|(frame, code)| self.frame(frame, code)).collect()
+        let is_whole = all.iter().all(Option::is_some);
+        let shown = |found: &Option<(_, CodeObject)>| found.as_ref().is_none_or(|(_, code)| !is_hidden(code));
+        if !self.options.full_stack && all.iter().any(|found| found.is_some() && shown(found)) {
+            all.retain(shown);
+        }
+        all.dedup_by(|a, b| a.is_none() && b.is_none());
+        let missing = || FrameSnapshot { name: MISSING.to_owned(), ..FrameSnapshot::default() };
+        let frames = all.into_iter().map(|found| match found {
+            Some((frame, code)) => self.frame(frame, code),
+            None => missing(),
+        });
+        Named { frames: frames.collect(), is_whole }
     }
 
     fn frame(&mut self, frame: &RawFrame, code: CodeObject) -> FrameSnapshot {
