@@ -1,6 +1,6 @@
 //! The source line of each frame, and the part of it that is running.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read};
 use std::ops::Range;
 use std::path::Path;
@@ -10,11 +10,18 @@ use py_spy_target::RootFolder;
 
 use super::Dumped;
 
-/// Bytes of a source file that are read.
+/// Bytes of a source file that are read, and of all files of a process.
 const MAX_FILE: u64 = 16 << 20;
+const MAX_FILES: u64 = 1 << 28;
 
 /// Bytes of a line that are shown.
 const MAX_LINE: usize = 1 << 10;
+
+/// What a file may begin with that is no text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Lines that frames are in, by number.
+type Lines = BTreeMap<u32, Vec<u8>>;
 
 /// Puts the text of its line to each frame, where the file can be read: with the process's own eyes, for it may see other files
 /// than we do. Those of a dead one are looked for below `sysroot`.
@@ -22,23 +29,56 @@ pub(super) fn add(all: &mut [Dumped], sysroot: Option<&Path>) {
     for Dumped { info, snapshot, dead, .. } in all {
         let root = if *dead { RootFolder::at(sysroot.unwrap_or(Path::new("/"))) } else { RootFolder::of(info.pid) };
         let Ok(root) = root else { continue };
-        let mut files: HashMap<String, Vec<String>> = HashMap::new();
-        for frame in snapshot.threads.iter_mut().flat_map(|thread| &mut thread.frames) {
+        let mut files: HashMap<String, Lines> = HashMap::new();
+        for frame in snapshot.threads.iter().flat_map(|thread| &thread.frames) {
             // `<string>` and `<frozen ...>` are no files. What is relative (a script's name, up to 3.8) is looked for where it runs.
-            if frame.line == 0 || frame.filename.starts_with('<') {
-                continue;
+            if frame.line != 0 && !frame.filename.starts_with('<') {
+                files.entry(frame.filename.clone()).or_default().insert(frame.line, Vec::new());
             }
-            let lines = files.entry(frame.filename.clone()).or_insert_with(|| read(&root, &frame.filename));
-            let line = lines.get(frame.line as usize - 1);
-            frame.source = line.map(|line| source(line, frame.line, frame.span));
+        }
+        let mut left = MAX_FILES;
+        for (name, lines) in &mut files {
+            let file = root.open(Path::new(name)).map(|file| file.take(MAX_FILE.min(left)));
+            // Those that were not come to are not known.
+            let Ok(file) = file else {
+                lines.clear();
+                continue;
+            };
+            let mut file = BufReader::new(file);
+            fill(&mut file, lines);
+            left -= MAX_FILE.min(left) - file.get_ref().limit();
+        }
+        for frame in snapshot.threads.iter_mut().flat_map(|thread| &mut thread.frames) {
+            let line = files.get(&frame.filename).and_then(|lines| lines.get(&frame.line));
+            frame.source = line.map(|line| match std::str::from_utf8(line) {
+                Ok(line) => source(line, frame.line, frame.span),
+                // In another encoding columns are other bytes.
+                Err(_) => source(&String::from_utf8_lossy(line), frame.line, None),
+            });
         }
     }
 }
 
-fn read(root: &RootFolder, name: &str) -> Vec<String> {
-    let Ok(file) = root.open(Path::new(name)) else { return Vec::new() };
-    let lines = BufReader::new(file.take(MAX_FILE)).split(b'\n');
-    lines.map_while(Result::ok).map(|line| String::from_utf8_lossy(&line).into_owned()).collect()
+/// Reads the lines of these numbers; those that the file does not have are taken out. Lines end as Python's do: by `\n`, `\r` or both.
+fn fill(file: &mut impl BufRead, lines: &mut Lines) {
+    let last = lines.keys().next_back().copied().unwrap_or(0);
+    let mut wanted = std::mem::take(lines);
+    let (mut number, mut chunk) = (0, Vec::new());
+    while number < last {
+        chunk.clear();
+        if file.read_until(b'\n', &mut chunk).is_ok_and(|read| read > 0) {
+            let end = chunk.strip_suffix(b"\n").unwrap_or(&chunk);
+            for line in end.strip_suffix(b"\r").unwrap_or(end).split(|&byte| byte == b'\r') {
+                number += 1;
+                if let Some((number, _)) = wanted.remove_entry(&number) {
+                    let line = if number == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
+                    lines.insert(number, line.to_vec());
+                }
+            }
+        } else {
+            break;
+        }
+    }
 }
 
 /// The line without the blanks around it. The file may be another one by now: then the part is somewhere, or nowhere.
@@ -60,6 +100,22 @@ fn source(line: &str, number: u32, span: Option<Span>) -> Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_those_of_python() {
+        let read = |file: &[u8], numbers: &[u32]| {
+            let mut lines = numbers.iter().map(|&number| (number, Vec::new())).collect();
+            fill(&mut &*file, &mut lines);
+            lines.into_iter().map(|(number, line)| (number, String::from_utf8(line).expect("text"))).collect::<Vec<_>>()
+        };
+        let line = |number, text: &str| (number, text.to_owned());
+        assert_eq!(
+            read(b"\xef\xbb\xbfa\nb\r\nc\rd\n\ne", &[1, 2, 4, 6, 7]),
+            [line(1, "a"), line(2, "b"), line(4, "d"), line(6, "e")]
+        );
+        assert_eq!(read(b"a\r\n\r\nb", &[2, 3]), [line(2, ""), line(3, "b")]);
+        assert_eq!(read(b"", &[1]), []);
+    }
 
     #[test]
     fn the_part_that_runs_is_within_its_line() {

@@ -125,6 +125,8 @@ fn threads_say_what_they_wait_for() {
         let source = format!("        > received = client.recv(1)\n{marks}");
         assert!(text.contains(&source), "{interpreter}: {text}");
         assert!(text.contains("            password: <redacted>\n"), "{interpreter}: {text}");
+        // Nor is it in the pairs, views and dicts that have it.
+        assert!(!text.contains("hunter2"), "{interpreter}: {text}");
         let shown = dump(&program, &["-l", "--no-redact", "--thread", "reader"]);
         assert!(shown.contains("            password: 'hunter2'\n"), "{interpreter}: {shown}");
     }

@@ -7,6 +7,7 @@
 mod assembler;
 mod periods;
 mod record;
+mod state;
 mod ticks;
 mod torn;
 mod walker;

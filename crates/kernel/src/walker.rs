@@ -18,17 +18,15 @@
 //! buffer, the ring and the count.
 
 use py_spy_address_space::Addr;
-use py_spy_python::layout::{FrameSlot, Layout};
+use py_spy_python::layout::Layout;
 use py_spy_python::{FrameWords, Gil};
 
 use crate::assembler::Reg::{R0, R1, R2, R3, R4, R6, R7, R8, R9, R10};
 use crate::assembler::Width::{Byte, Double, Word};
 use crate::assembler::{Assembler, Label, Reg};
 use crate::record::{HEADER, field};
+use crate::state::{Fields, find_state, read_state};
 use crate::torn::Repair;
-
-/// Thread states at the head of the list that are looked at for a thread that is not known yet.
-const NEWEST: i32 = 64;
 
 /// Functions of the kernel (`include/uapi/linux/bpf.h`).
 const MAP_LOOKUP: i32 = 1;
@@ -36,7 +34,7 @@ const MAP_UPDATE: i32 = 2;
 const CLOCK: i32 = 5;
 const RANDOM: i32 = 7;
 const CPU: i32 = 8;
-const READ_USER: i32 = 112;
+pub(crate) const READ_USER: i32 = 112;
 const NAMESPACE_IDS: i32 = 120;
 const RING_OUTPUT: i32 = 130;
 
@@ -54,12 +52,12 @@ pub(crate) const MAX_PERIOD: u64 = 1 << 40;
 
 /// The program's own stack, from its end down: a key, ids, what is read of a frame, what is read of a thread state.
 const KEY: i16 = -8;
-const IDS: i16 = -16;
+pub(crate) const IDS: i16 = -16;
 const FRAME: i16 = -16 - 256;
-const STATE: i16 = FRAME - STATE_SPAN as i16;
+pub(crate) const STATE: i16 = FRAME - STATE_SPAN as i16;
 
 /// So many bytes of a thread state are read at most, from the first field that is needed to the last.
-const STATE_SPAN: u32 = 232;
+pub(crate) const STATE_SPAN: u32 = 232;
 
 /// What the program looks at.
 #[derive(Debug)]
@@ -92,23 +90,13 @@ pub(crate) struct Maps {
 
 /// The program, of which a tick stands for `period` ns; `None` for a layout that it has no room for.
 pub(crate) fn assemble(subject: &Subject<'_>, period: u64, words: &FrameWords, maps: Maps) -> Option<Vec<u64>> {
-    let thread = &subject.layout.thread;
-    let slot = match thread.frame {
-        FrameSlot::Here(at) | FrameSlot::ThroughCFrame { slot: at, .. } => at,
-    };
-    let fields = [Some(thread.interp), Some(thread.id), thread.native_id, thread.base_frame, Some(slot)];
-    let state_first = fields.iter().flatten().min().copied()?;
-    let state_span = fields.iter().flatten().max()? + 8 - state_first;
-    if state_span > STATE_SPAN {
-        return None;
-    }
-
+    let fields = Fields::of(subject.layout)?;
     let mut a = Assembler::default();
     let (output, full, end) = (a.label(), a.label(), a.label());
     throw_dice(&mut a, subject, period, maps, end);
     begin_record(&mut a, maps, full);
     find_state(&mut a, subject, maps, output)?;
-    read_state(&mut a, subject, (state_first, state_span), slot, output);
+    read_state(&mut a, subject, fields, output);
     a.jump_if(R8, 0, output);
     let (whole, unreadable) = (a.label(), a.label());
     follow_frames(&mut a, subject.layout, words, subject.frames, (whole, unreadable))?;
@@ -186,59 +174,6 @@ fn begin_record(a: &mut Assembler, maps: Maps, full: Label) {
     a.store(Double, R7, field::FIRST, R8);
 }
 
-/// Step 4: register 8 is the thread's state, register 9 is 0.
-fn find_state(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, output: Label) -> Option<()> {
-    let (found, unknown) = (a.label(), a.label());
-    a.set(R8, 0);
-    a.set(R9, 0);
-    look_up(a, maps.states, IDS);
-    a.jump_if(R0, 0, unknown);
-    a.load(Double, R8, R0, 0);
-    a.jump(found);
-    a.place(unknown);
-    a.set_wide(R3, subject.interpreter.checked_add(subject.layout.interpreter.threads_head.into())?);
-    newest_of_list(a, subject, found, output);
-
-    a.place(found);
-    Some(())
-}
-
-/// Step 5: register 8 is the innermost frame, or 0.
-fn read_state(a: &mut Assembler, subject: &Subject<'_>, (first, span): (u32, u32), slot: u32, output: Label) {
-    let thread = &subject.layout.thread;
-    a.store(Double, R7, field::STATE, R8);
-    read(a, STATE, span, R8, first);
-    a.jump_unless(R0, 0, output);
-    let mut of_state = |at: u32, into: i16| {
-        a.load(Double, R1, R10, STATE + (at - first) as i16);
-        a.store(Double, R7, into, R1);
-    };
-    of_state(thread.interp, field::INTERPRETER);
-    of_state(thread.id, field::THREAD);
-    if let Some(at) = thread.native_id {
-        of_state(at, field::NATIVE);
-    }
-    if let Some(at) = thread.base_frame {
-        of_state(at, field::BASE);
-    }
-    a.load(Double, R8, R10, STATE + (slot - first) as i16);
-    if let FrameSlot::ThroughCFrame { frame, .. } = thread.frame {
-        read(a, STATE, 8, R8, frame);
-        a.jump_unless(R0, 0, output);
-        a.load(Double, R8, R10, STATE);
-    }
-    a.store(Double, R7, field::INNERMOST, R8);
-    if let Some(gil) = subject.gil {
-        for (at, into, length) in [(gil.last_holder, field::HOLDER, 8), (gil.locked, field::LOCKED, 4)] {
-            a.copy(R1, R7);
-            a.add(R1, into.into());
-            a.set(R2, length);
-            a.set_wide(R3, at);
-            a.call(READ_USER);
-        }
-    }
-}
-
 /// The frames from the one in register 8 on, which is not 0: register 9 counts them, up to `most`. Goes on at the first label when
 /// there is no caller, at the second when a frame can not be read, at what follows when there are too many; register 8 is what
 /// would be the next one.
@@ -288,67 +223,21 @@ pub(crate) fn output_record(a: &mut Assembler, words: &FrameWords, ring: i32) {
     a.call(RING_OUTPUT);
 }
 
-/// Goes through the newest states of the list whose head is at the address in register 3: the one with the thread's own id
-/// is in register 8 then. Register 8 is 0 where there is none. Where states have no native id, it is looked up in what the C library
-/// keeps of the thread, and left in the record.
-fn newest_of_list(a: &mut Assembler, subject: &Subject<'_>, found: Label, none: Label) {
-    let thread = &subject.layout.thread;
-    let (look, next, failed, own) = (a.label(), a.label(), a.label(), a.label());
-    address(a, R1, STATE);
-    a.set(R2, 8);
-    a.call(READ_USER);
-    a.jump_unless(R0, 0, failed);
-    a.load(Double, R8, R10, STATE);
-    a.place(look);
-    a.jump_if(R8, 0, none);
-    read(a, STATE, 8, R8, thread.native_id.unwrap_or(thread.id));
-    a.jump_unless(R0, 0, failed);
-    if thread.native_id.is_none() {
-        a.load(Double, R3, R10, STATE);
-        a.store_constant(R10, STATE, 0);
-        a.add(R3, subject.tid_at as i32);
-        address(a, R1, STATE);
-        a.set(R2, 4);
-        a.call(READ_USER);
-        // Of a thread that has ended it may be gone.
-        a.jump_unless(R0, 0, next);
-    }
-    a.load(Double, R1, R10, STATE);
-    a.load(Word, R2, R10, IDS);
-    a.jump_if_equal(R1, R2, own);
-    a.place(next);
-    read(a, STATE, 8, R8, thread.next);
-    a.jump_unless(R0, 0, failed);
-    a.load(Double, R8, R10, STATE);
-    a.add(R9, 1);
-    a.jump_if_below(R9, NEWEST, look);
-    a.place(failed);
-    a.set(R8, 0);
-    a.set(R9, 0);
-    a.jump(none);
-    a.place(own);
-    if thread.native_id.is_none() {
-        a.store(Double, R7, field::NATIVE, R2);
-    }
-    a.set(R9, 0);
-    a.jump(found);
-}
-
 /// `to =` the address of a place on the program's stack.
-fn address(a: &mut Assembler, to: Reg, place: i16) {
+pub(crate) fn address(a: &mut Assembler, to: Reg, place: i16) {
     a.copy(to, R10);
     a.add(to, place.into());
 }
 
 /// Looks a key up that is on the stack; register 0 is the value's address, or 0.
-fn look_up(a: &mut Assembler, map: i32, key: i16) {
+pub(crate) fn look_up(a: &mut Assembler, map: i32, key: i16) {
     a.set_map(R1, map);
     address(a, R2, key);
     a.call(MAP_LOOKUP);
 }
 
 /// Reads so many bytes at `base + offset` of the program that is looked at; register 0 is 0 when it went well.
-fn read(a: &mut Assembler, into: i16, length: u32, base: Reg, offset: u32) {
+pub(crate) fn read(a: &mut Assembler, into: i16, length: u32, base: Reg, offset: u32) {
     address(a, R1, into);
     a.set(R2, length as i32);
     a.copy(R3, base);

@@ -33,6 +33,8 @@ def other():
 
 def reader():
     password = "hunter2"
+    headers = [(b"authorization", password), ("x-api-key", password)]
+    values = getattr({"AccessKey": password}, "viewvalues", {"AccessKey": password}.values)()
     received = client.recv(1)
 
 

@@ -47,7 +47,7 @@ impl Printer<'_> {
     }
 
     /// The value of an entry, whose key may be a name.
-    fn entry(&mut self, key: Addr, value: Addr) {
+    pub(super) fn entry(&mut self, key: Addr, value: Addr) {
         let is_name = self.class_of(key).is_ok_and(|class| matches!(&*class.repr, "str" | "bytes" | "unicode"));
         let name = if is_name { self.plain_text(key) } else { String::new() };
         self.named(&name, value);
@@ -206,7 +206,7 @@ impl Printer<'_> {
         self.write(format_args!("{kind}(["));
         match kind {
             _ if kind.ends_with("keys") => self.list(entries.into_iter().map(|entry| entry.0), Printer::value),
-            _ if kind.ends_with("values") => self.list(entries.into_iter().map(|entry| entry.1), Printer::value),
+            _ if kind.ends_with("values") => self.separated(entries, |printer, (key, value)| printer.entry(key, value)),
             _ => {
                 self.tuples(entries);
                 true

@@ -1,25 +1,25 @@
 //! Names whose values are not shown: what a dump says reaches tickets and chats.
 
 /// What is hidden if nothing else is said: patterns in which `*` stands for anything.
-pub const SECRETS: [&str; 12] = [
+pub const SECRETS: [&str; 11] = [
     "*password*",
     "*passwd*",
     "*passphrase*",
     "*secret*",
     "*token*",
     "*authorization*",
-    "*api_key*",
     "*apikey*",
     "*cookie*",
-    "*private_key*",
+    "*privatekey*",
     "*credential*",
-    "*access_key*",
+    "*accesskey*",
 ];
 
 /// What stands for a value that is not shown.
 pub(super) const HIDDEN: &str = "<redacted>";
 
-/// Patterns of names, in which `*` stands for anything. Small and capital letters are the same, and so are `-` and `_`.
+/// Patterns of names, in which `*` stands for anything. Small and capital letters are the same, and `-` and `_` do not
+/// count: `X-API-Key`, `api_key` and `apiKey` are one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Redaction {
     patterns: Vec<String>,
@@ -42,7 +42,7 @@ impl Redaction {
 }
 
 fn normal(name: &str) -> String {
-    name.to_lowercase().replace('-', "_")
+    name.to_lowercase().replace(['-', '_'], "")
 }
 
 /// The pieces between the stars come one after the other.
@@ -67,7 +67,18 @@ mod tests {
     #[test]
     fn names_of_secrets() {
         let redaction = Redaction::of(SECRETS);
-        for name in ["password", "DB_PASSWORD", "x-api-key", "accessToken", "Set-Cookie", "client_secret"] {
+        for name in [
+            "password",
+            "DB_PASSWORD",
+            "x-api-key",
+            "accessToken",
+            "Set-Cookie",
+            "client_secret",
+            "privateKey",
+            "AWSAccessKeyId",
+            "API_KEY",
+            "access-key",
+        ] {
             assert!(redaction.matches(name), "{name}");
         }
         for name in ["user", "pass_", "key", "", "author"] {

@@ -35,12 +35,26 @@ impl Printer<'_> {
         self.items_at(read_u64(self.memory, add(at, items)?)?, count)
     }
 
+    /// A pair may be a name and its value: headers are lists of those.
     pub(super) fn tuple(&mut self, at: Addr) -> Written {
         self.within(at, "(...)", |printer| {
             let items = printer.tuple_items(at)?;
             let one = items.len() == 1;
             printer.push("(");
-            printer.list(items, Printer::value);
+            match *items {
+                [name, value] => {
+                    let places = [(name, false), (value, true)];
+                    printer.separated(
+                        places,
+                        |printer, (at, is_second)| {
+                            if is_second { printer.entry(name, at) } else { printer.value(at) }
+                        },
+                    );
+                }
+                _ => {
+                    printer.list(items, Printer::value);
+                }
+            }
             printer.push(if one { ",)" } else { ")" });
             Ok(())
         })
