@@ -35,18 +35,31 @@ impl Fields {
     }
 }
 
-/// Step 4: register 8 is the thread's state, register 9 is 0.
+/// Step 4: register 8 is the thread's state, register 9 is 0. Where states have no native id, it is left in the record.
 pub(crate) fn find_state(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, output: Label) -> Option<()> {
-    let (found, unknown) = (a.label(), a.label());
+    let (found, unknown, own) = (a.label(), a.label(), a.label());
     a.set(R8, 0);
     a.set(R9, 0);
     look_up(a, maps.states, IDS);
     a.jump_if(R0, 0, unknown);
     a.load(Double, R8, R0, 0);
-    a.jump(found);
+    if subject.layout.thread.native_id.is_none() {
+        // It may be another thread's by now: who looks at the record can not tell.
+        is_own(a, subject, own, (unknown, unknown));
+        a.jump(unknown);
+    } else {
+        a.jump(found);
+    }
     a.place(unknown);
     a.set_wide(R3, subject.interpreter.checked_add(subject.layout.interpreter.threads_head.into())?);
-    newest_of_list(a, subject, found, output);
+    newest_of_list(a, subject, own, output);
+
+    a.place(own);
+    if subject.layout.thread.native_id.is_none() {
+        a.load(Word, R2, R10, IDS);
+        a.store(Double, R7, field::NATIVE, R2);
+    }
+    a.set(R9, 0);
 
     a.place(found);
     Some(())
@@ -90,11 +103,10 @@ pub(crate) fn read_state(a: &mut Assembler, subject: &Subject<'_>, fields: Field
 }
 
 /// Goes through the newest states of the list whose head is at the address in register 3: the one with the thread's own id
-/// is in register 8 then. Register 8 is 0 where there is none. Where states have no native id, it is looked up in what the C library
-/// keeps of the thread, and left in the record.
-fn newest_of_list(a: &mut Assembler, subject: &Subject<'_>, found: Label, none: Label) {
+/// is in register 8 then. Register 8 is 0 where there is none.
+fn newest_of_list(a: &mut Assembler, subject: &Subject<'_>, own: Label, none: Label) {
     let thread = &subject.layout.thread;
-    let (look, next, failed, own) = (a.label(), a.label(), a.label(), a.label());
+    let (look, next, failed) = (a.label(), a.label(), a.label());
     address(a, R1, STATE);
     a.set(R2, 8);
     a.call(READ_USER);
@@ -102,21 +114,7 @@ fn newest_of_list(a: &mut Assembler, subject: &Subject<'_>, found: Label, none: 
     a.load(Double, R8, R10, STATE);
     a.place(look);
     a.jump_if(R8, 0, none);
-    read(a, STATE, 8, R8, thread.native_id.unwrap_or(thread.id));
-    a.jump_unless(R0, 0, failed);
-    if thread.native_id.is_none() {
-        a.load(Double, R3, R10, STATE);
-        a.store_constant(R10, STATE, 0);
-        a.add(R3, subject.tid_at as i32);
-        address(a, R1, STATE);
-        a.set(R2, 4);
-        a.call(READ_USER);
-        // Of a thread that has ended it may be gone.
-        a.jump_unless(R0, 0, next);
-    }
-    a.load(Double, R1, R10, STATE);
-    a.load(Word, R2, R10, IDS);
-    a.jump_if_equal(R1, R2, own);
+    is_own(a, subject, own, (failed, next));
     a.place(next);
     read(a, STATE, 8, R8, thread.next);
     a.jump_unless(R0, 0, failed);
@@ -127,10 +125,24 @@ fn newest_of_list(a: &mut Assembler, subject: &Subject<'_>, found: Label, none: 
     a.set(R8, 0);
     a.set(R9, 0);
     a.jump(none);
-    a.place(own);
+}
+
+/// Goes on at the label if the state in register 8 is that of the thread that the tick is in, and at the next ones if it can not be
+/// read, or what the C library keeps of its thread is gone, where states have no native id.
+fn is_own(a: &mut Assembler, subject: &Subject<'_>, own: Label, (failed, gone): (Label, Label)) {
+    let thread = &subject.layout.thread;
+    read(a, STATE, 8, R8, thread.native_id.unwrap_or(thread.id));
+    a.jump_unless(R0, 0, failed);
     if thread.native_id.is_none() {
-        a.store(Double, R7, field::NATIVE, R2);
+        a.load(Double, R3, R10, STATE);
+        a.store_constant(R10, STATE, 0);
+        a.add(R3, subject.tid_at as i32);
+        address(a, R1, STATE);
+        a.set(R2, 4);
+        a.call(READ_USER);
+        a.jump_unless(R0, 0, gone);
     }
-    a.set(R9, 0);
-    a.jump(found);
+    a.load(Double, R1, R10, STATE);
+    a.load(Word, R2, R10, IDS);
+    a.jump_if_equal(R1, R2, own);
 }

@@ -174,6 +174,7 @@ fn kernel(script: &str) {
     }
     eprintln!("{script}, by the kernel in {by_kernel} of {runs} runs: {all:?}");
     assert_eq!(all.impossible, 0, "{script}");
+    assert!(all.dropped * 1000 <= all.samples, "{script}: more than 0.1 % dropped: {all:?}");
     // A list of threads that changes all the time may make it give up; else it has to be the kernel.
     assert!(by_kernel * 2 > runs, "{script}: by the kernel in {by_kernel} of {runs} runs");
 }

@@ -30,11 +30,9 @@ const MAX_REPLACED: u64 = 64;
 #[derive(Debug)]
 pub(crate) struct Kernel {
     ticks: Ticks,
-    /// What the program knows: whose states it is told of, by the threads' own ids, as of which version of the roster.
-    known: FxHashMap<u32, Member>,
+    /// What the program knows: states by the threads' own ids, as of which version of the roster.
+    known: FxHashMap<u32, Addr>,
     version: Option<u64>,
-    /// Whose states it knew until now. They had ticks that have not been looked at yet.
-    parted: FxHashMap<u32, Member>,
     /// What the program was made for.
     interpreter: Addr,
     gil: Option<Gil>,
@@ -114,10 +112,9 @@ impl Watch {
             Subject { layout, interpreter, gil, namespace, tid_at: PTHREAD_TID as u32, period: interval, frames };
         let (ticks, known, changed) = (Ticks::new(&subject)?, FxHashMap::default(), (Instant::now(), 0));
         let dice = Dice::new();
-        let (offers, version, parted) = (Offers::default(), None, FxHashMap::default());
-        let (missed, replaced) = (0, 0);
+        let (offers, version) = (Offers::default(), None);
         let mut kernel =
-            Kernel { ticks, known, version, parted, interpreter, gil, changed, dice, offers, missed, replaced };
+            Kernel { ticks, known, version, interpreter, gil, changed, dice, offers, missed: 0, replaced: 0 };
         kernel.tell(self);
         kernel.changed.1 = self.roster.version;
         kernel.ticks.begin(&mut self.tasks, |bound| kernel.dice.below(bound))?;
@@ -151,11 +148,11 @@ impl Watch {
         let mut deep = false;
         let Watch { roster, tasks, .. } = &*self;
         let period = kernel.ticks.period();
-        let Kernel { dice, interpreter, offers, parted, .. } = kernel;
+        let Kernel { dice, interpreter, offers, .. } = kernel;
         let interpreter = *interpreter;
         let random = |bound| dice.below(bound);
         kernel.ticks.drain(random, |tick, samples| {
-            let Some(member) = member_of(tick, roster, tasks, interpreter, parted) else {
+            let Some(member) = member_of(tick, roster, tasks, interpreter) else {
                 // One without a state runs no Python. What is offered is told of once, at its end.
                 ticked.dropped += u64::from(tick.state != 0 && tick.chain != Chain::Offered);
                 return;
@@ -183,7 +180,6 @@ impl Watch {
             let (end, holds_gil, time) = (ticked.frames.len(), tick.holds_gil, tick.time);
             ticked.stacks.push(TickedStack { member, first, end, holds_gil, moving, time, period, samples });
         });
-        kernel.parted.clear();
         let missed = kernel.ticks.missed();
         ticked.missed = missed.saturating_sub(kernel.missed);
         kernel.missed = missed;
@@ -256,14 +252,12 @@ impl Kernel {
         let mut gone = std::mem::take(&mut self.known);
         for member in &watch.roster.members {
             let Some(own) = member.tid.and_then(|tid| watch.tasks.own_id(tid)) else { continue };
-            if gone.get(&own).is_none_or(|known| known.at != member.at) {
+            if gone.remove(&own) != Some(member.at) {
                 self.ticks.know(own, member.at);
             }
-            self.known.insert(own, *member);
+            self.known.insert(own, member.at);
         }
-        gone.retain(|own, known| self.known.get(own).is_none_or(|now| now.at != known.at));
         gone.keys().filter(|own| !self.known.contains_key(own)).for_each(|&own| self.ticks.forget(own));
-        self.parted.extend(gone);
     }
 }
 
@@ -289,13 +283,12 @@ impl Ticked {
 
 /// Whose tick it was. The program's map may be some milliseconds behind, and the state be another thread's by then, so what
 /// the state says of itself must be what is known of it. A thread that is not listed yet, or no more, says so itself where it
-/// has a native id; of one that was listed until now it is known.
+/// has a native id.
 fn member_of(
     tick: &Tick<'_>,
     roster: &crate::roster::Roster,
     tasks: &py_spy_target::Tasks,
     interpreter: Addr,
-    parted: &FxHashMap<u32, Member>,
 ) -> Option<Member> {
     if tick.state == 0 || tick.interpreter != interpreter {
         return None;
@@ -304,9 +297,5 @@ fn member_of(
     let listed = roster.at(tick.state).map(|member| roster.members[member]);
     let same = |member: &Member| member.tid == Some(tid) && member.id == tick.thread;
     let own = tick.native == u64::from(tick.own_tid);
-    let before = || parted.get(&tick.own_tid).filter(|&member| member.at == tick.state && same(member)).copied();
-    listed
-        .filter(same)
-        .or_else(before)
-        .or_else(|| own.then(|| Member::of_tick(tick.state, tick.thread, tick.native, tid)))
+    listed.filter(same).or_else(|| own.then(|| Member::of_tick(tick.state, tick.thread, tick.native, tid)))
 }
