@@ -37,19 +37,14 @@ impl Fields {
 
 /// Step 4: register 8 is the thread's state, register 9 is 0. Where states have no native id, it is left in the record.
 pub(crate) fn find_state(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, output: Label) -> Option<()> {
-    let (found, unknown, own) = (a.label(), a.label(), a.label());
+    let (unknown, own) = (a.label(), a.label());
     a.set(R8, 0);
     a.set(R9, 0);
     look_up(a, maps.states, IDS);
     a.jump_if(R0, 0, unknown);
     a.load(Double, R8, R0, 0);
-    if subject.layout.thread.native_id.is_none() {
-        // It may be another thread's by now: who looks at the record can not tell.
-        is_own(a, subject, own, (unknown, unknown));
-        a.jump(unknown);
-    } else {
-        a.jump(found);
-    }
+    // It may be another thread's by now.
+    is_own(a, subject, own, (unknown, unknown));
     a.place(unknown);
     a.set_wide(R3, subject.interpreter.checked_add(subject.layout.interpreter.threads_head.into())?);
     newest_of_list(a, subject, own, output);
@@ -60,8 +55,6 @@ pub(crate) fn find_state(a: &mut Assembler, subject: &Subject<'_>, maps: Maps, o
         a.store(Double, R7, field::NATIVE, R2);
     }
     a.set(R9, 0);
-
-    a.place(found);
     Some(())
 }
 

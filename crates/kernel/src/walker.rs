@@ -7,9 +7,8 @@
 //!    all; the dice say which count, so that each stands for the period that was asked for.
 //! 3. This CPU's buffer: the record is put together there.
 //! 4. The thread state: user space has put it into a map, by the id. A thread that it does not know yet is looked for among
-//!    the newest of the interpreter's list, by its native id or by that which the C library keeps. Where states have no native
-//!    id, one of the map is believed only if it is the thread's own by what the C library keeps: a thread that has ended its
-//!    Python goes on for a while, and its state is the next one's by then.
+//!    the newest of the interpreter's list, by its native id or by that which the C library keeps, and so is one
+//!    whose state of the map says that it is another's: a thread that has ended its Python goes on for a while.
 //! 5. From the state: whose it is, where its innermost frame is, where its outermost must be; and the words of the GIL.
 //! 6. The frames, one read each: of each the words that [`FrameWords`] names, then on to its caller, until there is none, a
 //!    read fails, or there are too many.

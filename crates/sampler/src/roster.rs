@@ -154,7 +154,12 @@ impl Roster {
                 let member = Member { at: state.at, interpreter: index, id: state.id, native_id: state.native_id, tid };
                 self.by_state.insert(state.at, self.members.len());
                 if let Some(tid) = tid {
-                    self.by_tid.entry(tid).or_default().push(self.members.len());
+                    let all = self.by_tid.entry(tid).or_default();
+                    // Up to 3.11 a new thread has its parent's ids until it begins to run.
+                    if all.iter().any(|&older| self.members[older].interpreter == index) {
+                        self.unsettled = LOOKS_FOR_NEWCOMERS;
+                    }
+                    all.push(self.members.len());
                 }
                 self.members.push(member);
             }

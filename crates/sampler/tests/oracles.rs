@@ -167,6 +167,9 @@ fn kernel(script: &str) {
         assert!(total.samples >= samples(), "{name}: ended early ({:?}) with {} samples", seen.end, total.samples);
         runs += 1;
         by_kernel += u32::from(seen.mode == Mode::Kernel);
+        if total.dropped > 0 {
+            eprintln!("{name}: {total:?}");
+        }
         if seen.mode != Mode::Kernel {
             eprintln!("{name}: fell back to {:?}", seen.mode);
         }

@@ -252,6 +252,10 @@ impl Kernel {
         let mut gone = std::mem::take(&mut self.known);
         for member in &watch.roster.members {
             let Some(own) = member.tid.and_then(|tid| watch.tasks.own_id(tid)) else { continue };
+            // The oldest one: a state that is made for a new thread has its maker's ids for an instant.
+            if self.known.contains_key(&own) {
+                continue;
+            }
             if gone.remove(&own) != Some(member.at) {
                 self.ticks.know(own, member.at);
             }
