@@ -183,8 +183,20 @@ impl Ticks {
     /// usual, so that threads that live shortly have a tick too. To be called again while threads come and go, and not often:
     /// each time half a period of each of the former threads is lost.
     pub fn shorten(&self, tasks: &Tasks, mut below: impl FnMut(u64) -> u64) {
+        self.change(tasks, || self.periods.short(&mut below));
+    }
+
+    /// Gives each thread of the beginning another usual period, if there are few: with one and the same a program whose own period is
+    /// in a simple proportion to it would always be seen in the same few places. Half a period of each is lost.
+    pub fn vary(&self, tasks: &Tasks, mut below: impl FnMut(u64) -> u64) {
+        if self.timers.len() <= MAX_VARIED {
+            self.change(tasks, || self.periods.usual(&mut below));
+        }
+    }
+
+    fn change(&self, tasks: &Tasks, mut period: impl FnMut() -> u64) {
         for (own, timer) in &self.timers {
-            let period = self.periods.short(&mut below);
+            let period = period();
             if let Err(error) = timer.set_period(period) {
                 log::debug!("thread {own} keeps its period: {error}");
             } else if tasks.by_own_id(*own).is_some() {
@@ -253,6 +265,9 @@ impl Ticks {
         }
     }
 }
+
+/// Of so many threads periods are varied: it is a system call each.
+const MAX_VARIED: usize = 64;
 
 const ESRCH: i32 = 3;
 

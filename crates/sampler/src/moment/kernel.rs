@@ -22,6 +22,9 @@ use crate::roster::{Member, PTHREAD_TID};
 /// While threads come and go periods are changed so often, which costs threads that were there before 1 sample in 100.
 const CHANGE_PERIODS: Duration = Duration::from_millis(100);
 
+/// Else after so many of them, which costs 1 sample in 400.
+const VARY_PERIODS: u32 = 200;
+
 /// After so many ticks whose code objects had become others the program makes code all the time, and nobody knows soon
 /// enough which ran.
 const MAX_REPLACED: u64 = 64;
@@ -266,14 +269,18 @@ impl Kernel {
 }
 
 impl Kernel {
-    /// Gives threads other periods if some have come or gone.
+    /// Gives threads other periods: if some have come or gone, and now and then.
     fn change_periods(&mut self, watch: &Watch) {
         let (at, version) = self.changed;
-        if version == watch.roster.version || at.elapsed() < CHANGE_PERIODS {
-            return;
+        let vary_after = VARY_PERIODS * Duration::from_nanos(self.ticks.period());
+        match version == watch.roster.version {
+            true if at.elapsed() >= vary_after => self.ticks.vary(&watch.tasks, |bound| self.dice.below(bound)),
+            false if at.elapsed() >= CHANGE_PERIODS => {
+                self.ticks.shorten(&watch.tasks, |bound| self.dice.below(bound));
+            }
+            _ => return,
         }
         self.changed = (Instant::now(), watch.roster.version);
-        self.ticks.shorten(&watch.tasks, |bound| self.dice.below(bound));
     }
 }
 
