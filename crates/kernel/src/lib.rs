@@ -9,6 +9,7 @@ mod periods;
 mod record;
 mod state;
 mod ticks;
+mod timers;
 mod torn;
 mod walker;
 

@@ -1,13 +1,14 @@
-//! The timers of all threads of a process, and the ring that their records come through.
+//! The program, the timers of all threads of a process that it runs at, and the ring that its records come through.
 
 use std::io;
 
 use py_spy_address_space::Addr;
 use py_spy_python::FrameWords;
-use py_spy_target::{CpuTicks, Map, MapKind, Program, Refused, Ring, Tasks};
+use py_spy_target::{Map, MapKind, Program, Refused, Ring, Tasks};
 
 use crate::periods::Periods;
-use crate::record::{HEADER, Tick};
+use crate::record::{Chain, HEADER, Tick};
+use crate::timers::Timers;
 use crate::walker::{Maps, Subject, assemble};
 
 /// Threads whose states are known to the program; others it looks for itself.
@@ -27,12 +28,6 @@ const MANY_FRAMES: u32 = 1024;
 /// What one frame takes at most, ns, and which part of a period the walk may take: interrupts are off meanwhile.
 const FRAME_TAKES: u64 = 80;
 const PART_OF_PERIOD: u64 = 10;
-
-/// Of so many threads at most each timer is kept from changing places with others: it takes a file more of each.
-const MAX_STAYING: usize = 256;
-
-/// The list of threads is read again until it has nothing new, at most so often.
-const MAX_LISTS: u32 = 32;
 
 /// More CPUs than this are none.
 const MAX_CPUS: u32 = 1 << 14;
@@ -99,8 +94,7 @@ pub struct Ticks {
     // The program holds it.
     _buffers: Map,
     program: Program,
-    /// With the threads' own ids.
-    timers: Vec<(u32, CpuTicks)>,
+    timers: Timers,
     words: FrameWords,
     frames: u32,
     periods: Periods,
@@ -141,7 +135,7 @@ impl Ticks {
         };
         let code = assemble(subject, periods.asked(), &words, maps).ok_or(Unavailable::Layout)?;
         let program = Program::load(&code).inspect_err(|refused| log::debug!("the verifier says: {}", refused.log))?;
-        let (timers, record, frames) = (Vec::new(), Vec::new(), subject.frames);
+        let (timers, record, frames) = (Timers::default(), Vec::new(), subject.frames);
         Ok(Ticks { ring, states, met, misses, _buffers: buffers, program, timers, words, frames, periods, record })
     }
 
@@ -149,67 +143,49 @@ impl Ticks {
     ///
     /// # Errors
     /// When a timer is refused.
-    pub fn begin(&mut self, tasks: &mut Tasks, mut below: impl FnMut(u64) -> u64) -> Result<(), Unavailable> {
-        for _ in 0..MAX_LISTS {
-            self.timers.clear();
-            tasks.relist().map_err(Unavailable::Event)?;
-            let mut listed: Vec<u32> = tasks.ids().collect();
-            listed.sort_unstable();
-            let stays = listed.len() <= MAX_STAYING;
-            for &tid in &listed {
-                let period = self.periods.usual(&mut below);
-                match CpuTicks::new(tid, period, &self.program, stays) {
-                    Ok(timer) => {
-                        let own = tasks.own_id(tid).unwrap_or(tid);
-                        self.meet(own, period);
-                        self.timers.push((own, timer));
-                    }
-                    // It has ended meanwhile.
-                    Err(error) if error.raw_os_error() == Some(ESRCH) => {}
-                    Err(error) => return Err(Unavailable::Event(error)),
+    pub fn begin(&mut self, tasks: &mut Tasks, below: impl FnMut(u64) -> u64) -> Result<(), Unavailable> {
+        // Those of before go only when it is known that there will be others.
+        let timers = self.open(tasks, below)?;
+        self.timers = timers;
+        self.timers.enable().map_err(Unavailable::Event)
+    }
+
+    fn open(&self, tasks: &mut Tasks, mut below: impl FnMut(u64) -> u64) -> Result<Timers, Unavailable> {
+        let meet = |own, period| meet(&self.met, own, period);
+        Timers::open(tasks, &self.program, self.periods, &mut below, meet)
+    }
+
+    /// Gives those threads timers of their own that have had them from their makers until now, of which `own_tids` are some: their
+    /// periods can not be changed. To be called when no threads come or go any more, and not often: half a period of each is lost.
+    pub fn adopt(&mut self, own_tids: impl Iterator<Item = u32>, tasks: &mut Tasks, below: impl FnMut(u64) -> u64) {
+        let has_all = { own_tids }.all(|own| self.timers.has(own) || tasks.by_own_id(own).is_none());
+        if has_all || self.timers.len().max(tasks.len()) > MAX_ADOPTED {
+            return;
+        }
+        match self.open(tasks, below) {
+            Ok(timers) => {
+                self.timers = timers;
+                self.timers.owe();
+                if let Err(error) = self.timers.enable() {
+                    log::debug!("a timer stays switched off: {error}");
                 }
             }
-            tasks.relist().map_err(Unavailable::Event)?;
-            // A thread that was made between its maker's timer and the program's being set at it has a timer without one, and so
-            // may take ticks from its maker, for the kernel exchanges timers between related threads.
-            if tasks.ids().all(|tid| listed.binary_search(&tid).is_ok()) {
-                return self.timers.iter().try_for_each(|(_, timer)| timer.enable()).map_err(Unavailable::Event);
-            }
-        }
-        Err(Unavailable::Restless)
-    }
-
-    /// Gives each thread of the beginning another period, and so all threads that are made from now on: shorter ones than
-    /// usual, so that threads that live shortly have a tick too. To be called again while threads come and go, and not often:
-    /// each time half a period of each of the former threads is lost.
-    pub fn shorten(&self, tasks: &Tasks, mut below: impl FnMut(u64) -> u64) {
-        self.change(tasks, || self.periods.short(&mut below));
-    }
-
-    /// Gives each thread of the beginning another usual period, if there are few: with one and the same a program whose own period is
-    /// in a simple proportion to it would always be seen in the same few places. Half a period of each is lost.
-    pub fn vary(&self, tasks: &Tasks, mut below: impl FnMut(u64) -> u64) {
-        if self.timers.len() <= MAX_VARIED {
-            self.change(tasks, || self.periods.usual(&mut below));
+            Err(why) => log::debug!("threads keep their makers' timers: {why}"),
         }
     }
 
-    fn change(&self, tasks: &Tasks, mut period: impl FnMut() -> u64) {
-        for (own, timer) in &self.timers {
-            let period = period();
-            if let Err(error) = timer.set_period(period) {
-                log::debug!("thread {own} keeps its period: {error}");
-            } else if tasks.by_own_id(*own).is_some() {
-                self.meet(*own, period);
-            }
-        }
+    /// Gives each thread that has a timer of its own another period, and so all threads that are made from now on: shorter ones
+    /// than usual, so that threads that live shortly have a tick too. To be called again while threads come and go, and not
+    /// often: each time half a period of each of the former threads is lost.
+    pub fn shorten(&mut self, tasks: &Tasks, mut below: impl FnMut(u64) -> u64) {
+        let (periods, met) = (self.periods, &self.met);
+        self.timers.change(tasks, || periods.short(&mut below), |own, period| meet(met, own, period));
     }
 
-    /// Has the program know what the period of a thread's timer is.
-    fn meet(&self, own_tid: u32, period: u64) {
-        if let Err(error) = self.met.set(&own_tid.to_ne_bytes(), &period.to_ne_bytes()) {
-            log::debug!("the period of thread {own_tid} is not told to the kernel: {error}");
-        }
+    /// Gives each thread that has a timer of its own and had some ticks with its period another usual one.
+    pub fn vary(&mut self, mut below: impl FnMut(u64) -> u64) {
+        let (periods, met) = (self.periods, &self.met);
+        self.timers.vary(|| periods.usual(&mut below), |own, period| meet(met, own, period));
     }
 
     /// Tells the program a thread's state.
@@ -242,12 +218,19 @@ impl Ticks {
 
     /// Gives all ticks since the last call to `take`, in order, and how many samples each is. `below` as for [`Ticks::begin`].
     pub fn drain(&mut self, mut below: impl FnMut(u64) -> u64, mut take: impl FnMut(&Tick<'_>, u32)) {
-        let (record, words) = (&mut self.record, self.words.offsets().len());
+        let (record, words, timers) = (&mut self.record, self.words.offsets().len(), &mut self.timers);
         self.ring.drain(|bytes| {
             record.clear();
             record.extend(bytes.chunks_exact(8).filter_map(|word| word.first_chunk()).copied().map(u64::from_ne_bytes));
             match Tick::parse(record, words, self.frames) {
-                Some(tick) => take(&tick, tick.first.map_or(1, |period| self.periods.samples(period, &mut below))),
+                Some(tick) => {
+                    let samples = tick.first.map_or(1, |period| self.periods.samples(period, &mut below));
+                    let made_up = match tick.chain {
+                        Chain::Offered => 0,
+                        _ => timers.more(tick.own_tid, self.periods.asked(), &mut below),
+                    };
+                    take(&tick, samples + made_up);
+                }
                 None => log::debug!("a record of {} bytes is none of ours", bytes.len()),
             }
         });
@@ -266,10 +249,15 @@ impl Ticks {
     }
 }
 
-/// Of so many threads periods are varied: it is a system call each.
-const MAX_VARIED: usize = 64;
+/// Has the program know what the period of a thread's timer is.
+fn meet(met: &Map, own_tid: u32, period: u64) {
+    if let Err(error) = met.set(&own_tid.to_ne_bytes(), &period.to_ne_bytes()) {
+        log::debug!("the period of thread {own_tid} is not told to the kernel: {error}");
+    }
+}
 
-const ESRCH: i32 = 3;
+/// Of more threads none gets another timer: it takes some 20 us each.
+const MAX_ADOPTED: usize = 64;
 
 /// How many CPUs there can be.
 fn cpus() -> u32 {

@@ -22,8 +22,11 @@ use crate::roster::{Member, PTHREAD_TID};
 /// While threads come and go periods are changed so often, which costs threads that were there before 1 sample in 100.
 const CHANGE_PERIODS: Duration = Duration::from_millis(100);
 
-/// Else after so many of them, which costs 1 sample in 400.
-const VARY_PERIODS: u32 = 200;
+/// Else after this time at the earliest, those that have had some ticks.
+const VARY_PERIODS: Duration = Duration::from_millis(20);
+
+/// When no thread has come or gone for so long, those that have their makers' timers get their own.
+const ADOPT_AFTER: Duration = Duration::from_secs(1);
 
 /// After so many ticks whose code objects had become others the program makes code all the time, and nobody knows soon
 /// enough which ran.
@@ -39,8 +42,9 @@ pub(crate) struct Kernel {
     /// What the program was made for.
     interpreter: Addr,
     gil: Option<Gil>,
-    /// When periods were changed last, and as of which version of the roster.
+    /// When periods were changed last, and as of which version of the roster, which is so since when.
     changed: (Instant, u64),
+    stable: Instant,
     dice: Dice,
     offers: Offers,
     /// Ticks without room that are counted already.
@@ -113,11 +117,22 @@ impl Watch {
         let layout = &self.python.layout;
         let subject =
             Subject { layout, interpreter, gil, namespace, tid_at: PTHREAD_TID as u32, period: interval, frames };
-        let (ticks, known, changed) = (Ticks::new(&subject)?, FxHashMap::default(), (Instant::now(), 0));
+        let (ticks, known, now) = (Ticks::new(&subject)?, FxHashMap::default(), Instant::now());
         let dice = Dice::new();
         let (offers, version) = (Offers::default(), None);
-        let mut kernel =
-            Kernel { ticks, known, version, interpreter, gil, changed, dice, offers, missed: 0, replaced: 0 };
+        let mut kernel = Kernel {
+            ticks,
+            known,
+            version,
+            interpreter,
+            gil,
+            changed: (now, 0),
+            stable: now,
+            dice,
+            offers,
+            missed: 0,
+            replaced: 0,
+        };
         kernel.tell(self);
         kernel.changed.1 = self.roster.version;
         kernel.ticks.begin(&mut self.tasks, |bound| kernel.dice.below(bound))?;
@@ -270,17 +285,24 @@ impl Kernel {
 
 impl Kernel {
     /// Gives threads other periods: if some have come or gone, and now and then.
-    fn change_periods(&mut self, watch: &Watch) {
+    fn change_periods(&mut self, watch: &mut Watch) {
+        let Watch { roster, tasks, .. } = watch;
+        let Kernel { ticks, dice, known, .. } = self;
+        let random = |bound| dice.below(bound);
         let (at, version) = self.changed;
-        let vary_after = VARY_PERIODS * Duration::from_nanos(self.ticks.period());
-        match version == watch.roster.version {
-            true if at.elapsed() >= vary_after => self.ticks.vary(&watch.tasks, |bound| self.dice.below(bound)),
+        match version == roster.version {
+            true if self.stable.elapsed() >= ADOPT_AFTER => {
+                self.stable = Instant::now();
+                ticks.adopt(known.keys().copied(), tasks, random);
+            }
+            true if at.elapsed() >= VARY_PERIODS => ticks.vary(random),
             false if at.elapsed() >= CHANGE_PERIODS => {
-                self.ticks.shorten(&watch.tasks, |bound| self.dice.below(bound));
+                self.stable = Instant::now();
+                ticks.shorten(tasks, random);
             }
             _ => return,
         }
-        self.changed = (Instant::now(), watch.roster.version);
+        self.changed = (Instant::now(), roster.version);
     }
 }
 
