@@ -83,6 +83,11 @@ impl Assembler {
         self.put(0x0f, to, from as u8, 0, 0);
     }
 
+    /// `to -= from`.
+    pub(crate) fn subtract_register(&mut self, to: Reg, from: Reg) {
+        self.put(0x1f, to, from as u8, 0, 0);
+    }
+
     /// `to *= value`.
     pub(crate) fn multiply(&mut self, to: Reg, value: i32) {
         self.put(0x27, to, 0, 0, value);

@@ -7,12 +7,14 @@
 mod assembler;
 mod periods;
 mod record;
+mod stack_copy;
 mod state;
 mod ticks;
 mod timers;
 mod torn;
 mod walker;
 
-pub use record::{Chain, Missing, Tick};
-pub use ticks::{Ticks, Unavailable};
+pub use record::{Chain, Missing, StackCopy, Tick};
+pub use stack_copy::Stacks;
+pub use ticks::{Left, Ticks, Unavailable};
 pub use walker::Subject;

@@ -23,6 +23,25 @@ pub(crate) mod field {
     pub(crate) const CHAIN: i16 = 104;
 }
 
+/// Words of a native stack's record before the stack.
+pub(crate) const STACK_HEADER: usize = 5 + REGISTERS;
+
+/// Registers that it has: those of x86-64 and the instruction pointer.
+pub(crate) const REGISTERS: usize = 17;
+
+/// Is added to the thread's id in a native stack's record, to tell it from others.
+pub(crate) const STACK: u64 = 1 << 32;
+
+/// Where in a native stack's record each word of the header is, bytes.
+pub(crate) mod stack_field {
+    pub(crate) const TID: i16 = 0;
+    pub(crate) const TIME: i16 = 8;
+    pub(crate) const FROM: i16 = 16;
+    pub(crate) const LENGTH: i16 = 24;
+    pub(crate) const WANTED: i16 = 32;
+    pub(crate) const FIRST_REGISTER: i16 = 40;
+}
+
 /// What a record has the frames of: the numbers in [`field::CHAIN`].
 pub(crate) mod chain {
     /// Those that the thread state leads to.
@@ -74,6 +93,35 @@ pub struct Tick<'a> {
     pub chain: Chain,
     /// Why there are no more frames.
     pub missing: Option<Missing>,
+}
+
+/// A thread's native stack at a tick. The tick itself comes after it, of the same thread and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StackCopy<'a> {
+    /// See [`Tick::own_tid`].
+    pub own_tid: u32,
+    /// See [`Tick::time`].
+    pub time: u64,
+    /// Of x86-64 in DWARF's order: rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 to r15, rip. Those that the program has, also where the
+    /// tick was within a system call.
+    pub registers: [u64; REGISTERS],
+    /// What lies on the stack from this address on; less than there is where it is long, or a page of it is not there.
+    pub from: Addr,
+    /// See above.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> StackCopy<'a> {
+    /// From a record; `None` when it is of another kind.
+    pub(crate) fn parse(record: &'a [u8]) -> Option<StackCopy<'a>> {
+        let (header, bytes) = record.split_at_checked(8 * STACK_HEADER)?;
+        let word = |at: i16| header[at as usize..].first_chunk().map_or(0, |word| u64::from_ne_bytes(*word));
+        let own_tid = u32::try_from(word(stack_field::TID).checked_sub(STACK)?).ok()?;
+        let length = usize::try_from(word(stack_field::LENGTH)).ok()?;
+        let registers = std::array::from_fn(|number| word(stack_field::FIRST_REGISTER + 8 * number as i16));
+        let (time, from) = (word(stack_field::TIME), word(stack_field::FROM));
+        Some(StackCopy { own_tid, time, registers, from, bytes: bytes.get(..length)? })
+    }
 }
 
 /// Why a tick has not the whole chain.
@@ -134,6 +182,23 @@ mod tests {
         record[field::REST as usize / 8] = 0x1000;
         assert_eq!(Tick::parse(&record, 3, 2).expect("a record").missing, Some(Missing::Deeper));
         assert_eq!(Tick::parse(&record, 3, 9).expect("a record").missing, Some(Missing::Unreadable));
+    }
+
+    #[test]
+    fn a_stack_is_told_from_a_tick() {
+        let mut words = vec![0_u64; STACK_HEADER + 1];
+        (words[0], words[1], words[2], words[3], words[21]) = (STACK + 7, 5, 0x1000, 3, 0x40);
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        let stack = StackCopy::parse(&bytes).expect("a stack");
+        assert_eq!((stack.own_tid, stack.time, stack.from, stack.bytes.len()), (7, 5, 0x1000, 3));
+        assert_eq!((stack.registers[0], stack.registers[16]), (0, 0x40));
+        assert!(Tick::parse(&words, 3, 2).is_none());
+        assert!(StackCopy::parse(&bytes[..bytes.len() - 9]).is_none());
+        for (word, value) in [(0, 7), (0, 1 << 33), (3, 9), (3, u64::MAX)] {
+            let mut other = bytes.clone();
+            other[8 * word..8 * word + 8].copy_from_slice(&u64::to_ne_bytes(value));
+            assert!(StackCopy::parse(&other).is_none(), "{word}: {value}");
+        }
     }
 
     #[test]

@@ -7,7 +7,8 @@ use py_spy_python::FrameWords;
 use py_spy_target::{Map, MapKind, Program, Refused, Ring, Tasks};
 
 use crate::periods::Periods;
-use crate::record::{Chain, HEADER, Tick};
+use crate::record::{Chain, HEADER, StackCopy, Tick};
+use crate::stack_copy;
 use crate::timers::Timers;
 use crate::walker::{Maps, Subject, assemble};
 
@@ -17,6 +18,10 @@ const MAX_THREADS: u32 = 1 << 14;
 /// The ring, at usual rates and at high ones, bytes: what eight busy threads with a hundred frames leave between two looks.
 const RING: u32 = 1 << 19;
 const LARGE_RING: u32 = 1 << 22;
+
+/// With native stacks: so long may they be, bytes, that eight threads leave between two looks.
+const RING_OF_STACKS: u32 = 1 << 23;
+const LARGE_RING_OF_STACKS: u32 = 1 << 25;
 
 /// From this period down it is the large one, ns.
 const LARGE_FROM: u64 = 500_000;
@@ -83,6 +88,15 @@ const EACCES: i32 = 13;
 const EINVAL: i32 = 22;
 const EMFILE: i32 = 24;
 
+/// What the program left.
+#[derive(Debug)]
+pub enum Left<'a> {
+    /// A tick, and how many samples it is.
+    Tick(&'a Tick<'a>, u32),
+    /// The native stack of a tick that is still to come.
+    Stack(&'a StackCopy<'a>),
+}
+
 /// The timers of a process's threads.
 #[derive(Debug)]
 pub struct Ticks {
@@ -91,8 +105,10 @@ pub struct Ticks {
     /// Threads that had a tick, by their own ids: their timer's period if it was changed, else 0.
     met: Map,
     misses: Map,
-    // The program holds it.
-    _buffers: Map,
+    /// Where threads' stacks begin, by their own ids.
+    tops: Map,
+    // The program holds them.
+    _buffers: [Map; 2],
     program: Program,
     timers: Timers,
     words: FrameWords,
@@ -119,24 +135,37 @@ impl Ticks {
     pub fn new(subject: &Subject<'_>) -> Result<Ticks, Unavailable> {
         let words = FrameWords::of(&subject.layout.frame).ok_or(Unavailable::Layout)?;
         let periods = Periods::of(subject.period);
-        let ring = if periods.asked() <= LARGE_FROM { LARGE_RING } else { RING };
+        let ring = match (periods.asked() <= LARGE_FROM, subject.stacks) {
+            (false, None) => RING,
+            (true, None) => LARGE_RING,
+            (false, Some(_)) => RING_OF_STACKS,
+            (true, Some(_)) => LARGE_RING_OF_STACKS,
+        };
         let ring = Ring::new(ring).map_err(Unavailable::Map)?;
         let states = Map::new(MapKind::Hash, 4, 8, MAX_THREADS).map_err(Unavailable::Map)?;
         let met = Map::new(MapKind::Recent, 4, 8, MAX_THREADS).map_err(Unavailable::Map)?;
         let misses = Map::new(MapKind::Array, 4, 8, 1).map_err(Unavailable::Map)?;
         let longest = 8 * (HEADER as u32 + subject.frames * words.offsets().len() as u32);
         let buffers = Map::new(MapKind::Array, 4, longest, cpus()).map_err(Unavailable::Map)?;
+        let pages = stack_copy::pages_at(periods.asked());
+        // Where no native stacks are wanted nobody uses these.
+        let (longest, entries) = if subject.stacks.is_some() { (stack_copy::longest(pages), cpus()) } else { (8, 1) };
+        let stacks = Map::new(MapKind::Array, 4, longest, entries).map_err(Unavailable::Map)?;
+        let tops = Map::new(MapKind::Recent, 4, 8, MAX_THREADS).map_err(Unavailable::Map)?;
         let maps = Maps {
             states: states.number(),
             met: met.number(),
             buffers: buffers.number(),
             ring: ring.map().number(),
             misses: misses.number(),
+            stacks: stacks.number(),
+            tops: tops.number(),
         };
         let code = assemble(subject, periods.asked(), &words, maps).ok_or(Unavailable::Layout)?;
         let program = Program::load(&code).inspect_err(|refused| log::debug!("the verifier says: {}", refused.log))?;
         let (timers, record, frames) = (Timers::default(), Vec::new(), subject.frames);
-        Ok(Ticks { ring, states, met, misses, _buffers: buffers, program, timers, words, frames, periods, record })
+        let _buffers = [buffers, stacks];
+        Ok(Ticks { ring, states, met, misses, tops, _buffers, program, timers, words, frames, periods, record })
     }
 
     /// Gives each thread a timer, which goes on in the threads that it makes. `below` gives a number at random below another.
@@ -216,24 +245,38 @@ impl Ticks {
         &self.words
     }
 
-    /// Gives all ticks since the last call to `take`, in order, and how many samples each is. `below` as for [`Ticks::begin`].
-    pub fn drain(&mut self, mut below: impl FnMut(u64) -> u64, mut take: impl FnMut(&Tick<'_>, u32)) {
+    /// Gives all that was left since the last call to `take`, in order. `below` as for [`Ticks::begin`].
+    pub fn drain(&mut self, mut below: impl FnMut(u64) -> u64, mut take: impl FnMut(Left<'_>)) {
         let (record, words, timers) = (&mut self.record, self.words.offsets().len(), &mut self.timers);
         self.ring.drain(|bytes| {
+            if let Some(stack) = StackCopy::parse(bytes) {
+                return take(Left::Stack(&stack));
+            }
             record.clear();
             record.extend(bytes.chunks_exact(8).filter_map(|word| word.first_chunk()).copied().map(u64::from_ne_bytes));
-            match Tick::parse(record, words, self.frames) {
-                Some(tick) => {
-                    let samples = tick.first.map_or(1, |period| self.periods.samples(period, &mut below));
-                    let made_up = match tick.chain {
-                        Chain::Offered => 0,
-                        _ => timers.more(tick.own_tid, self.periods.asked(), &mut below),
-                    };
-                    take(&tick, samples + made_up);
-                }
-                None => log::debug!("a record of {} bytes is none of ours", bytes.len()),
-            }
+            let Some(tick) = Tick::parse(record, words, self.frames) else {
+                return log::debug!("a record of {} bytes is none of ours", bytes.len());
+            };
+            let samples = tick.first.map_or(1, |period| self.periods.samples(period, &mut below));
+            let made_up = match tick.chain {
+                Chain::Offered => 0,
+                _ => timers.more(tick.own_tid, self.periods.asked(), &mut below),
+            };
+            take(Left::Tick(&tick, samples + made_up));
         });
+    }
+
+    /// Tells the program where a thread's stack begins: no more of it is copied.
+    pub fn know_top(&self, own_tid: u32, top: Addr) {
+        if let Err(error) = self.tops.set(&own_tid.to_ne_bytes(), &top.to_ne_bytes()) {
+            log::debug!("the stack of thread {own_tid} is not told to the kernel: {error}");
+        }
+    }
+
+    /// Has it forget that.
+    pub fn forget_top(&self, own_tid: u32) {
+        // It may not have been told, or have been forgotten among many.
+        self.tops.remove(&own_tid.to_ne_bytes()).ok();
     }
 
     /// Ticks that found no room, in all.

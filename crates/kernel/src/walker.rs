@@ -13,7 +13,8 @@
 //! 6. The frames, one read each: of each the words that [`FrameWords`] names, then on to its caller, until there is none, a
 //!    read fails, or there are too many.
 //! 7. If the chain did not reach a root, the chains that the thread's registers lead to, each that does as a record ([`crate::torn`]).
-//! 8. The record, as long as it has become, goes into the ring; if there is no room that is counted.
+//! 8. Where native stacks are wanted: the stack as it is, as a record of its own in front ([`crate::stack_copy`]).
+//! 9. The record, as long as it has become, goes into the ring; if there is no room that is counted.
 //!
 //! It is one bounded loop, one more for the list and one for each register: the verifier follows all to their ends. Nothing is written but the
 //! buffer, the ring and the count.
@@ -26,6 +27,7 @@ use crate::assembler::Reg::{R0, R1, R2, R3, R4, R6, R7, R8, R9, R10};
 use crate::assembler::Width::{Byte, Double, Word};
 use crate::assembler::{Assembler, Label, Reg};
 use crate::record::{HEADER, field};
+use crate::stack_copy::{Stacks, output_stack, pages_at};
 use crate::state::{Fields, find_state, read_state};
 use crate::torn::Repair;
 
@@ -37,10 +39,10 @@ const RANDOM: i32 = 7;
 const CPU: i32 = 8;
 pub(crate) const READ_USER: i32 = 112;
 const NAMESPACE_IDS: i32 = 120;
-const RING_OUTPUT: i32 = 130;
+pub(crate) const RING_OUTPUT: i32 = 130;
 
 /// For `bpf_ringbuf_output`: nobody is woken up.
-const NO_WAKEUP: i32 = 1;
+pub(crate) const NO_WAKEUP: i32 = 1;
 
 /// In the context (`struct bpf_perf_event_data`, x86-64): the period, after the 168 bytes of `struct pt_regs`.
 const CONTEXT_PERIOD: i16 = 168;
@@ -52,9 +54,9 @@ const CHANCE_BITS: i32 = 24;
 pub(crate) const MAX_PERIOD: u64 = 1 << 40;
 
 /// The program's own stack, from its end down: a key, ids, what is read of a frame, what is read of a thread state.
-const KEY: i16 = -8;
+pub(crate) const KEY: i16 = -8;
 pub(crate) const IDS: i16 = -16;
-const FRAME: i16 = -16 - 256;
+pub(crate) const FRAME: i16 = -16 - 256;
 pub(crate) const STATE: i16 = FRAME - STATE_SPAN as i16;
 
 /// So many bytes of a thread state are read at most, from the first field that is needed to the last.
@@ -77,6 +79,8 @@ pub struct Subject<'a> {
     pub period: u64,
     /// No more frames of a stack than this are followed.
     pub frames: u32,
+    /// Native stacks that are wanted too.
+    pub stacks: Option<Stacks>,
 }
 
 /// Maps that the program uses, by their descriptors.
@@ -87,6 +91,8 @@ pub(crate) struct Maps {
     pub(crate) buffers: i32,
     pub(crate) ring: i32,
     pub(crate) misses: i32,
+    pub(crate) stacks: i32,
+    pub(crate) tops: i32,
 }
 
 /// The program, of which a tick stands for `period` ns; `None` for a layout that it has no room for.
@@ -105,6 +111,17 @@ pub(crate) fn assemble(subject: &Subject<'_>, period: u64, words: &FrameWords, m
     let repair = Repair { layout: subject.layout, words, ring: maps.ring, output, full };
     repair.assemble(&mut a, (whole, unreadable))?;
     a.place(output);
+    if let Some(stacks) = subject.stacks {
+        let bounded = a.label();
+        a.store(Double, R7, field::COUNT, R9);
+        a.store(Double, R7, field::REST, R8);
+        output_stack(&mut a, stacks, pages_at(period), maps, full);
+        a.load(Double, R8, R7, field::REST);
+        a.load(Double, R9, R7, field::COUNT);
+        a.jump_if_below(R9, subject.frames as i32 + 1, bounded);
+        a.jump(end);
+        a.place(bounded);
+    }
     output_record(&mut a, words, maps.ring);
     a.jump_if(R0, 0, end);
     a.place(full);

@@ -2,7 +2,7 @@
 
 #![allow(clippy::print_stderr, reason = "a test says what it could not do")]
 
-use py_spy_kernel::{Subject, Ticks, Unavailable};
+use py_spy_kernel::{Stacks, Subject, Ticks, Unavailable};
 use py_spy_python::Gil;
 use py_spy_python::layout;
 
@@ -11,7 +11,13 @@ fn the_program_of_each_layout_is_taken() {
     let free = layout::KNOWN_FREE_THREADED.iter().copied();
     let mut taken = 0;
     for (version, layout) in layout::known().chain(free) {
-        for (gil, period) in [(None, 20_000), (Some(Gil { last_holder: 0x1000, locked: 0x1008 }), 10_000_000)] {
+        let held = Some(Gil { last_holder: 0x1000, locked: 0x1008 });
+        for (gil, period, stacks) in [
+            (None, 20_000, None),
+            (held, 10_000_000, None),
+            (None, 20_000, Some(Stacks::OfAll)),
+            (held, 10_000_000, Some(Stacks::OfPython)),
+        ] {
             let frames = Ticks::frames_at(period);
             let subject = Subject {
                 layout,
@@ -21,6 +27,7 @@ fn the_program_of_each_layout_is_taken() {
                 tid_at: 720,
                 period,
                 frames,
+                stacks,
             };
             match Ticks::new(&subject) {
                 Ok(_) => taken += 1,

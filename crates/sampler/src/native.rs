@@ -74,7 +74,14 @@ struct Copy {
     bytes: Vec<u8>,
 }
 
-impl Stack for Copy {
+/// A copied stack: what lies from an address on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Copied<'a> {
+    pub(crate) from: Addr,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl Stack for Copied<'_> {
     fn word(&self, at: Addr) -> Option<u64> {
         let at = usize::try_from(at.checked_sub(self.from)?).ok()?;
         self.bytes.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
@@ -145,8 +152,8 @@ impl Native {
     /// Copies a thread's stack; it stands still.
     pub(crate) fn copy(&mut self, memory: &Live, tid: u32, registers: &Registers) {
         let from = registers.stack().unwrap_or_default().saturating_sub(RED_ZONE);
-        let known = self.tops.get(&tid).and_then(|top| top.checked_sub(from));
-        let length = known.map_or(MAX_STACK, |length| (length + MARGIN).min(MAX_STACK as u64) as usize);
+        let known = self.copy_end(tid).and_then(|end| end.checked_sub(from));
+        let length = known.map_or(MAX_STACK, |length| length.min(MAX_STACK as u64) as usize);
         self.copy.registers = *registers;
         (self.copy.tid, self.copy.from) = (tid, from);
         self.copy.bytes.resize(length, 0);
@@ -165,9 +172,25 @@ impl Native {
 
     /// Follows the stack that was copied last, and appends its frames, innermost first. True when they are all.
     pub(crate) fn follow(&mut self, memory: &Live, tid: u32, into: &mut Vec<NativeFrame>) -> bool {
+        let copy = std::mem::take(&mut self.copy);
+        let copied = Copied { from: copy.from, bytes: &copy.bytes };
+        let whole = self.follow_copied(memory, tid, &copy.registers, copied, into);
+        self.copy = copy;
+        whole
+    }
+
+    /// The same for a stack that somebody else has copied.
+    pub(crate) fn follow_copied(
+        &mut self,
+        memory: &Live,
+        tid: u32,
+        registers: &Registers,
+        copied: Copied<'_>,
+        into: &mut Vec<NativeFrame>,
+    ) -> bool {
         let first = into.len();
         let source = UnwindTables { memory, files: &self.files };
-        let (end, top) = self.unwinder.walk(&source, self.copy.registers, &self.copy, into);
+        let (end, top) = self.unwinder.walk(&source, *registers, &copied, into);
         match end {
             End::Root => {
                 if self.tops.len() >= MAX_TOPS {
@@ -182,6 +205,11 @@ impl Native {
             }
         }
         end == End::Root
+    }
+
+    /// Up to where a thread's stack is to be copied, if it was followed to its end the last time.
+    pub(crate) fn copy_end(&self, tid: u32) -> Option<Addr> {
+        self.tops.get(&tid)?.checked_add(MARGIN)
     }
 
     /// Appends the frames of a thread that is dead, innermost first, as [`Native::follow`] does. Its stack is not copied but read

@@ -76,7 +76,7 @@ impl NativeStacks {
             naming: self.naming,
         };
         let mut frames: Vec<FrameSnapshot> = astray.into_iter().collect();
-        let both = Both::of(&moment, &stack, raw.iter().rev(), &mut namer);
+        let both = Both::of(&moment.native_frames, &stack, raw.iter().rev(), &mut namer);
         if let Ok(both) = both
             && both.is_known(&mut self.native, (None, memory), &mut self.tables, true)
             && let Mixed::Stack { stack: Some(stack), .. } =

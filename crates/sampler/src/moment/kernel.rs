@@ -6,18 +6,25 @@
 //! knows which of them ran: the frame and all inside of it are `(moving)`, as is a whole stack whose chain did not reach
 //! its root at that instant.
 
+mod code_check;
+mod offers;
+mod stack_copies;
+mod ticked;
+
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::Addr;
-use py_spy_kernel::{Chain, Missing, Subject, Tick, Ticks, Unavailable};
-use py_spy_python::{Gil, RawFrame, Reader, Stack, Unreadable};
-use rustc_hash::{FxHashMap, FxHashSet};
+use py_spy_kernel::{Chain, Left, Missing, Stacks, Subject, Tick, Ticks, Unavailable};
+use py_spy_python::{Gil, Stack, Unreadable};
+use rustc_hash::FxHashMap;
 
 use super::Watch;
-use super::offers::Offers;
 use crate::clock::Dice;
 use crate::roster::{Member, PTHREAD_TID};
+use offers::Offers;
+use stack_copies::StackCopies;
+pub(crate) use ticked::{Stranger, Ticked, TickedStack};
 
 /// While threads come and go periods are changed so often, which costs threads that were there before 1 sample in 100.
 const CHANGE_PERIODS: Duration = Duration::from_millis(100);
@@ -47,38 +54,10 @@ pub(crate) struct Kernel {
     stable: Instant,
     dice: Dice,
     offers: Offers,
+    stack_copies: StackCopies,
     /// Ticks without room that are counted already.
     missed: u64,
     replaced: u64,
-}
-
-/// What came of some time.
-#[derive(Debug, Default)]
-pub(crate) struct Ticked {
-    pub(crate) frames: Vec<RawFrame>,
-    pub(crate) stacks: Vec<TickedStack>,
-    /// Ticks that found no room in the ring.
-    pub(crate) missed: u64,
-    /// Ticks of threads whose state could not be told.
-    pub(crate) dropped: u64,
-}
-
-/// One tick's stack.
-#[derive(Debug)]
-pub(crate) struct TickedStack {
-    pub(crate) member: Member,
-    /// The frames, innermost first, as a range of [`Ticked::frames`].
-    pub(crate) first: usize,
-    pub(crate) end: usize,
-    pub(crate) holds_gil: bool,
-    /// Frames inside of the first one are not known.
-    pub(crate) moving: bool,
-    /// When it was, ns of the monotonic clock.
-    pub(crate) time: u64,
-    /// The CPU time that one sample of it stands for, ns.
-    pub(crate) period: u64,
-    /// How many samples it is.
-    pub(crate) samples: u32,
 }
 
 /// Why the kernel takes no samples, or none any more.
@@ -115,8 +94,9 @@ impl Watch {
         let namespace = namespace.map(|file| (file.dev(), file.ino())).map_err(Unavailable::Namespace)?;
         let frames = if deep { Ticks::frames_at(interval) } else { Ticks::FRAMES };
         let layout = &self.python.layout;
-        let subject =
-            Subject { layout, interpreter, gil, namespace, tid_at: PTHREAD_TID as u32, period: interval, frames };
+        let stacks = self.native.as_ref().map(|native| if native.all { Stacks::OfAll } else { Stacks::OfPython });
+        let (tid_at, period) = (PTHREAD_TID as u32, interval);
+        let subject = Subject { layout, interpreter, gil, namespace, tid_at, period, frames, stacks };
         let (ticks, known, now) = (Ticks::new(&subject)?, FxHashMap::default(), Instant::now());
         let dice = Dice::new();
         let (offers, version) = (Offers::default(), None);
@@ -130,6 +110,7 @@ impl Watch {
             stable: now,
             dice,
             offers,
+            stack_copies: StackCopies::default(),
             missed: 0,
             replaced: 0,
         };
@@ -162,20 +143,37 @@ impl Watch {
         }
         kernel.tell(self);
         kernel.change_periods(self);
-        let (words, layout) = (kernel.ticks.words().clone(), &self.python.layout);
-        let mut deep = false;
-        let Watch { roster, tasks, .. } = &*self;
+        let (words, mut deep) = (kernel.ticks.words().clone(), false);
+        let Watch { roster, tasks, native, memory, python, .. } = &mut *self;
+        let layout = &python.layout;
         let period = kernel.ticks.period();
-        let Kernel { dice, interpreter, offers, .. } = kernel;
+        let Kernel { dice, interpreter, offers, stack_copies, .. } = kernel;
         let interpreter = *interpreter;
         let random = |bound| dice.below(bound);
-        kernel.ticks.drain(random, |tick, samples| {
+        kernel.ticks.drain(random, |left| {
+            let (tick, samples) = match left {
+                Left::Tick(tick, samples) => (tick, samples),
+                Left::Stack(copy) => {
+                    if let Some((tid, native)) = tasks.may_be_by_own_id(copy.own_tid).zip(native.as_mut()) {
+                        stack_copies.follow(copy, tid, native, memory);
+                    }
+                    return;
+                }
+            };
+            let instant = (tick.own_tid, tick.time);
+            let native = match tick.chain {
+                Chain::Offered => None,
+                _ => stack_copies.take(instant, &mut ticked.native_frames),
+            };
+            if let Some(native) = native.filter(|_| tick.state == 0) {
+                return ticked.strangers.push(Stranger { native, time: tick.time, samples });
+            }
             let Some(member) = member_of(tick, roster, tasks, interpreter) else {
                 // One without a state runs no Python. What is offered is told of once, at its end.
                 ticked.dropped += u64::from(tick.state != 0 && tick.chain != Chain::Offered);
                 return;
             };
-            let (first, instant) = (ticked.frames.len(), (tick.own_tid, tick.time));
+            let first = ticked.frames.len();
             let ends = (tick.innermost, (tick.base != 0).then_some(tick.base));
             let moving = match tick.chain {
                 Chain::Own => {
@@ -196,8 +194,9 @@ impl Watch {
                 ticked.frames.truncate(first);
             }
             let (end, holds_gil, time) = (ticked.frames.len(), tick.holds_gil, tick.time);
-            ticked.stacks.push(TickedStack { member, first, end, holds_gil, moving, time, period, samples });
+            ticked.stacks.push(TickedStack { member, first, end, holds_gil, moving, time, period, samples, native });
         });
+        kernel.stack_copies.tell(&kernel.ticks);
         let missed = kernel.ticks.missed();
         ticked.missed = missed.saturating_sub(kernel.missed);
         kernel.missed = missed;
@@ -211,52 +210,6 @@ impl Watch {
             () if (interpreter.at, interpreter.gil) != (kernel.interpreter, kernel.gil) => Err(NoKernel::Lock),
             () => Ok(()),
         }
-    }
-
-    /// Takes from the stacks what runs code objects that have become others since the last look, and what is inside of
-    /// that; how many stacks it was.
-    fn check_codes(&mut self, ticked: &mut Ticked) -> u64 {
-        let epoch = self.code_epoch();
-        if ticked.stacks.is_empty() {
-            return 0;
-        }
-        if self.code_window.refill(&self.memory, (0, 0), &mut []).is_err() {
-            // The process is gone: whether it still was the same code at its end can not be told any more.
-            ticked.missed += ticked.stacks.len() as u64;
-            ticked.stacks.clear();
-            return 0;
-        }
-        let mut reader = Reader::new(&mut self.code_window, &self.memory, 0);
-        let layout = &self.python.layout;
-        let (mut good, mut bad) = (FxHashSet::default(), FxHashSet::default());
-        let mut replaced = 0;
-        for stack in &mut ticked.stacks {
-            let frames = &ticked.frames[stack.first..stack.end];
-            let mut last = None;
-            let known = frames.iter().rposition(|frame| {
-                // Recursion: once is enough.
-                if frame.shim || good.contains(&frame.code) || last.replace(frame.code) == Some(frame.code) {
-                    return false;
-                }
-                let before = self.codes.replaced;
-                let stays = !bad.contains(&frame.code)
-                    && self.codes.may_be(&mut reader, layout, frame.code)
-                    && self.codes.check(&mut reader, layout, frame.code, epoch).is_ok()
-                    && self.codes.replaced == before;
-                replaced += u64::from(self.codes.replaced != before);
-                if stays {
-                    good.insert(frame.code)
-                } else {
-                    bad.insert(frame.code)
-                };
-                !stays
-            });
-            if let Some(bad) = known {
-                (stack.first, stack.moving) = (stack.first + bad + 1, true);
-            }
-        }
-        self.codes.read_new(&self.memory, layout, usize::MAX);
-        replaced
     }
 }
 
@@ -303,14 +256,6 @@ impl Kernel {
             _ => return,
         }
         self.changed = (Instant::now(), roster.version);
-    }
-}
-
-impl Ticked {
-    fn clear(&mut self) {
-        self.frames.clear();
-        self.stacks.clear();
-        (self.missed, self.dropped) = (0, 0);
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) struct Look<'a> {
     is_fresh: bool,
     pub(super) members: Vec<Member>,
     order: Vec<usize>,
-    parked: Queue,
+    pub(super) parked: Queue,
 }
 
 impl<'a> Look<'a> {
@@ -244,7 +244,9 @@ impl<'a> Look<'a> {
             let plain = seen.path.push(root, frames.clone(), &mut namer);
             if native.is_some() {
                 let stack = moment.natives.iter().find(|stack| Some(stack.tid) == member.tid);
-                let both = stack.filter(|_| plain.is_ok()).map(|stack| Both::of(moment, stack, frames, &mut namer));
+                let both = stack
+                    .filter(|_| plain.is_ok())
+                    .map(|stack| Both::of(&moment.native_frames, stack, frames, &mut namer));
                 self.parked.push(Parked { written, both: both.and_then(Result::ok), plain, active });
             } else if let Some(end) = written.give(plain, self.control, namer.tables, out.sink) {
                 return Some(end);
@@ -257,7 +259,7 @@ impl<'a> Look<'a> {
             add(&self.control.active, usize::from(active));
             let seen = self.threads.stranger(of_thread.tid, target, labels, namer.tables);
             let written = Written { at, weight, thread: seen.id, root: seen.label, moving: false };
-            let both = Both::of(moment, of_thread, std::iter::empty(), &mut namer).ok();
+            let both = Some(Both::stranger(&moment.native_frames, of_thread));
             self.parked.push(Parked { written, both, plain: Ok(None), active });
         }
         self.write_parked(out, false)

@@ -2,14 +2,17 @@
 
 use std::time::Instant;
 
+use py_spy_native::NativeFrame;
 use py_spy_profile::Nanos;
 
 use super::add;
 use super::look::{Look, Out};
+use super::parked::Parked;
 use super::written::Written;
 use crate::clock::Slot;
-use crate::moment::{NoKernel, TickedStack, Wanted};
+use crate::moment::{NoKernel, Stranger, Ticked, TickedStack, Wanted};
 use crate::stacks::Namer;
+use crate::stacks::mixed::Both;
 use crate::{End, Mode};
 
 impl Look<'_> {
@@ -20,9 +23,6 @@ impl Look<'_> {
         }
         let elapsed = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.began = py_spy_target::monotonic_time().saturating_sub(elapsed);
-        if self.options.native {
-            return self.fall_back("native frames are wanted");
-        }
         match self.watch.begin_kernel(self.options.interval, self.deep) {
             Ok(()) => {
                 self.delays.begin(&mut self.watch.tasks);
@@ -98,12 +98,16 @@ impl Look<'_> {
             add(&self.control.gil_held, if stack.holds_gil { samples as usize } else { 0 });
             add(&self.control.active, samples as usize);
             if stack.holds_gil || !self.options.gil_only {
-                end = self.write_tick(stack, samples, &ticked.frames, out);
+                end = self.write_tick(stack, samples, &ticked, out);
             }
             if end.is_some() {
                 break;
             }
         }
+        if !self.options.gil_only {
+            ticked.strangers.iter().for_each(|stranger| self.park_stranger(stranger, &ticked.native_frames, out));
+        }
+        end = end.or_else(|| self.write_parked(out, false));
         self.ticked = ticked;
         match taken {
             Err(why @ (NoKernel::Unreadable(_) | NoKernel::Lock)) => self.begin_again(&why),
@@ -125,13 +129,7 @@ impl Look<'_> {
         }
     }
 
-    fn write_tick(
-        &mut self,
-        stack: &TickedStack,
-        samples: u64,
-        frames: &[py_spy_python::RawFrame],
-        out: &mut Out<'_>,
-    ) -> Option<End> {
+    fn write_tick(&mut self, stack: &TickedStack, samples: u64, ticked: &Ticked, out: &mut Out<'_>) -> Option<End> {
         let watch = &mut *self.watch;
         let naming = self.options.naming();
         let (memory, layout) = (&watch.memory, &watch.python.layout);
@@ -140,13 +138,36 @@ impl Look<'_> {
         let labels = self.options.thread_frames;
         let seen = self.threads.entry(&stack.member, watch.target.pid, labels, namer.tables);
         let (root, thread) = (seen.label, seen.id);
-        let path = seen.path.push(root, frames[stack.first..stack.end].iter().rev(), &mut namer);
+        let frames = || ticked.frames[stack.first..stack.end].iter().rev();
+        let path = seen.path.push(root, frames(), &mut namer);
         let weight: Nanos = stack.period;
         let at = stack.time.saturating_sub(self.began).saturating_sub(weight);
         let mut times = self.delays.times(stack.member.tid.unwrap_or(0), at, samples, weight);
-        times.find_map(|at| {
-            let written = Written { at, weight, thread, root, moving: stack.moving };
-            written.give(path, self.control, namer.tables, *sink)
-        })
+        let written = |at| Written { at, weight, thread, root, moving: stack.moving };
+        if watch.native.is_none() {
+            return times.find_map(|at| written(at).give(path, self.control, namer.tables, *sink));
+        }
+        // Inside of the frames that are known there may be others, which would have had theirs of native code.
+        let native = stack.native.filter(|_| !stack.moving && path.is_ok());
+        let both = native.and_then(|native| Both::of(&ticked.native_frames, &native, frames(), &mut namer).ok());
+        for at in times {
+            self.parked.push(Parked { written: written(at), both: both.clone(), plain: path, active: true });
+        }
+        None
+    }
+
+    /// A sample of a thread that runs no Python, to be written when its frames have their names.
+    fn park_stranger(&mut self, stranger: &Stranger, native_frames: &[NativeFrame], out: &mut Out<'_>) {
+        let watch = &mut *self.watch;
+        let Stranger { native, time, samples } = stranger;
+        let weight: Nanos = self.options.interval.as_nanos() as Nanos;
+        let at = time.saturating_sub(self.began).saturating_sub(weight);
+        let seen = self.threads.stranger(native.tid, &watch.target, self.options.thread_frames, out.tables);
+        let both = Both::stranger(native_frames, native);
+        add(&self.control.active, *samples as usize);
+        for at in self.delays.times(native.tid, at, u64::from(*samples), weight) {
+            let written = Written { at, weight, thread: seen.id, root: seen.label, moving: false };
+            self.parked.push(Parked { written, both: Some(both.clone()), plain: Ok(None), active: true });
+        }
     }
 }

@@ -69,7 +69,7 @@ impl Sampler {
         let mut namer = Namer { codes, files: &mut self.files, memory, layout, tables, naming };
         let frames = moment.frames[frames].iter().rev();
         let native = native.as_mut()?;
-        let both = Both::of(moment, &stack?, frames, &mut namer).ok()?;
+        let both = Both::of(&moment.native_frames, &stack?, frames, &mut namer).ok()?;
         both.is_known(native, (Some(target), memory), namer.tables, true);
         let Mixed::Stack { stack: Some(stack), .. } = both.mix(native, None, naming.full_stack, namer.tables) else {
             return None;

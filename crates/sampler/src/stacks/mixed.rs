@@ -7,7 +7,7 @@ use py_spy_python::RawFrame;
 use py_spy_target::Target;
 
 use super::Namer;
-use crate::moment::{Moment, NativeStack};
+use crate::moment::NativeStack;
 use crate::native::{Known, Native};
 
 /// What stands in place of the native frames that are not known.
@@ -24,7 +24,7 @@ pub(crate) enum Mixed {
 
 /// Both stacks of a thread at one moment, innermost first. The Python frames have their names, for what they run may be gone soon;
 /// those of native code may be found later.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Both {
     tid: u32,
     /// `None` for one that is hidden.
@@ -34,12 +34,12 @@ pub(crate) struct Both {
 }
 
 impl Both {
-    /// Of a thread, with its Python frames given root first.
+    /// Of a thread whose stack is some of the native frames, with its Python frames given root first.
     ///
     /// # Errors
     /// When a Python frame can not be named any more.
     pub(crate) fn of<'f>(
-        moment: &Moment,
+        native_frames: &[NativeFrame],
         stack: &NativeStack,
         python: impl Iterator<Item = &'f RawFrame>,
         namer: &mut Namer<'_>,
@@ -47,8 +47,14 @@ impl Both {
         let with_names = python.map(|frame| Ok((link(frame), if frame.shim { None } else { namer.frame(frame)? })));
         let mut python = with_names.collect::<Result<Vec<_>, ()>>()?;
         python.reverse();
-        let native = moment.native_frames[stack.first..stack.end].to_vec();
+        let native = native_frames[stack.first..stack.end].to_vec();
         Ok(Both { tid: stack.tid, python, native, whole: stack.whole })
+    }
+
+    /// Of a thread that runs no Python.
+    pub(crate) fn stranger(native_frames: &[NativeFrame], stack: &NativeStack) -> Both {
+        let native = native_frames[stack.first..stack.end].to_vec();
+        Both { tid: stack.tid, python: Vec::new(), native, whole: stack.whole }
     }
 
     /// True when the names of all native frames are known; else those that are not have been asked for. With `wait` they are waited
