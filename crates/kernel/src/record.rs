@@ -3,7 +3,7 @@
 use py_spy_address_space::Addr;
 
 /// Words before the frames' words.
-pub(crate) const HEADER: usize = 14;
+pub(crate) const HEADER: usize = 15;
 
 /// Where in a record each word of the header is, bytes.
 pub(crate) mod field {
@@ -21,6 +21,7 @@ pub(crate) mod field {
     pub(crate) const COUNT: i16 = 88;
     pub(crate) const REST: i16 = 96;
     pub(crate) const CHAIN: i16 = 104;
+    pub(crate) const CFRAME: i16 = 112;
 }
 
 /// Words of a native stack's record before the stack.

@@ -79,6 +79,7 @@ pub(crate) fn read_state(a: &mut Assembler, subject: &Subject<'_>, fields: Field
     }
     a.load(Double, R8, R10, STATE + (slot - first) as i16);
     if let FrameSlot::ThroughCFrame { frame, .. } = thread.frame {
+        a.store(Double, R7, field::CFRAME, R8);
         read(a, STATE, 8, R8, frame);
         a.jump_unless(R0, 0, output);
         a.load(Double, R8, R10, STATE);
