@@ -78,6 +78,7 @@ pub(crate) fn kernel_may() -> bool {
         tid_at: 0,
         period: 1_000_000,
         frames: 256,
+        stacks: None,
     };
     match py_spy_kernel::Ticks::new(&subject) {
         Ok(_) => true,
