@@ -178,7 +178,8 @@ impl Watch {
             let moving = match tick.chain {
                 Chain::Own => {
                     let walked = words.walk(layout, ends, tick.words, &mut ticked.frames);
-                    deep |= tick.missing == Some(Missing::Deeper);
+                    // What goes round in a circle is a stack that was given back while its thread was about to end.
+                    deep |= tick.missing == Some(Missing::Deeper) && walked.is_ok();
                     tick.missing.is_some() || !matches!(walked, Ok(Stack::Whole))
                 }
                 Chain::Offered => {
