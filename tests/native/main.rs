@@ -8,7 +8,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Running, good, program, python, run, stderr};
+use common::{Running, good, is_by_kernel, program, python, run, stderr};
 use py_spy_test_programs::{Interpreter, one_of_each_series_that_runs};
 use serde_json::Value;
 
@@ -39,6 +39,9 @@ fn all_stacks(interpreter: &Interpreter, library: &Path, function: &str, options
     let pid = running.id_text();
     let given = ["record", "-n", "-d", "400ms", "-f", "raw", "-o", "-", "--pid", &pid];
     let output = run(&[&given[..], options].concat());
+    if options.contains(&"kernel") && !is_by_kernel(&name, &output) {
+        return None;
+    }
     let raw = good(&name, &output);
     let stacks = raw.lines().map(|line| line.rsplit_once(' ').expect("a count").0);
     let stacks: Vec<Vec<String>> = stacks.map(|stack| stack.split(';').map(str::to_owned).collect()).collect();
@@ -65,14 +68,20 @@ fn in_order(name: &dyn std::fmt::Display, stack: &[String], expected: &[&str]) {
     }
 }
 
+/// The samplers that see native frames of threads that run.
+const SAMPLERS: [&str; 2] = ["stop", "kernel"];
+
 /// A library's function calls the program back, on every series.
 fn calls_back(library: &Path, function: &str, expected: &[&str]) {
     for interpreter in one_of_each_series_that_runs("calling") {
-        for stack in stacks(interpreter, library, function, &["--nolineno"]).into_iter().flatten() {
-            in_order(interpreter, &stack, expected);
-            // The program's own functions, and no other Python.
-            let python: Vec<_> = stack.iter().filter(|frame| frame.contains("(calling.py")).collect();
-            assert_eq!(python.len(), 3, "{interpreter}: {stack:?}");
+        for sampler in SAMPLERS {
+            let options = ["--nolineno", "--sampler", sampler];
+            for stack in stacks(interpreter, library, function, &options).into_iter().flatten() {
+                in_order(interpreter, &stack, expected);
+                // The program's own functions, and no other Python.
+                let python: Vec<_> = stack.iter().filter(|frame| frame.contains("(calling.py")).collect();
+                assert_eq!(python.len(), 3, "{interpreter} {sampler}: {stack:?}");
+            }
         }
     }
 }
@@ -151,20 +160,24 @@ fn functions_of_cython_are_what_they_were() {
 fn threads_without_python_are_shown_by_their_names() {
     let folder = tempfile::tempdir().expect("a folder");
     let Some(library) = library(folder.path(), "gcc", &[&C[..], &["-pthread"]].concat(), "work.c") else { return };
-    for interpreter in one_of_each_series_that_runs("calling") {
-        let stacks = |options: &[&str]| all_stacks(interpreter, &library, "threaded_", options);
+    let runs = one_of_each_series_that_runs("calling").into_iter();
+    for (interpreter, sampler) in runs.flat_map(|interpreter| SAMPLERS.map(|sampler| (interpreter, sampler))) {
+        let stacks = |options: &[&str]| {
+            let options = [&["--threads", "--sampler", sampler], options].concat();
+            all_stacks(interpreter, &library, "threaded_", &options)
+        };
         let of_worker = |stack: &&Vec<String>| stack[0].ends_with(": busy\\x3b worker");
-        let Some(all) = stacks(&["--native-all", "--threads"]) else { continue };
+        let Some(all) = stacks(&["--native-all"]) else { continue };
         let (worker, others): (Vec<_>, Vec<_>) = all.iter().partition(of_worker);
-        assert!(!others.is_empty(), "{interpreter}: {all:?}");
+        assert!(!others.is_empty(), "{interpreter} {sampler}: {all:?}");
         let expected = |stack: &&Vec<String>| match &stack[1..] {
             [outer, inner] => outer.starts_with("on_thread (") && inner.starts_with("spins_ ("),
             _ => false,
         };
-        assert!(worker.iter().all(expected), "{interpreter}: {worker:?}");
-        assert!(!worker.is_empty(), "{interpreter}: {all:?}");
-        let python = stacks(&["--threads"]).expect("it ran before");
-        assert!(!python.iter().any(|stack| of_worker(&stack)), "{interpreter}: {python:?}");
+        assert!(worker.iter().all(expected), "{interpreter} {sampler}: {worker:?}");
+        assert!(!worker.is_empty(), "{interpreter} {sampler}: {all:?}");
+        let python = stacks(&[]).expect("it ran before");
+        assert!(!python.iter().any(|stack| of_worker(&stack)), "{interpreter} {sampler}: {python:?}");
     }
 }
 

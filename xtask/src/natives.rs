@@ -12,7 +12,7 @@ use crate::compare::{Table, build, print, root, run_to_end, say, target};
 use crate::venv;
 
 /// How it is used.
-pub(crate) const USAGE: &str = "natives [NAME...]";
+pub(crate) const USAGE: &str = "natives [--sampler SAMPLER] [NAME...]";
 
 /// Work with the standard library only.
 const LIBRARY: [&str; 25] = [
@@ -81,7 +81,11 @@ struct Counts {
 }
 
 /// Runs the work of these names, or all.
-pub(crate) fn run(names: &[&str]) -> Result<()> {
+pub(crate) fn run(arguments: &[&str]) -> Result<()> {
+    let (sampler, names) = match arguments {
+        ["--sampler", sampler, names @ ..] => (*sampler, names),
+        names => ("auto", names),
+    };
     for name in names {
         ensure!(LIBRARY.contains(name) || PACKAGES.contains(name), "no work is called {name}");
     }
@@ -91,7 +95,8 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
         venv::install(&venv, &sources.join("requirements.txt"), &SERIES)?;
         compile(&venv, &sources)?;
     }
-    let work = Work { py_spy, script: sources.join("work.py"), modules: venv.join("modules") };
+    let work =
+        Work { py_spy, sampler: sampler.to_owned(), script: sources.join("work.py"), modules: venv.join("modules") };
     let columns = ["work", "interpreters", "samples", "dropped", "not whole", "%", "most of them"];
     let mut table = Table::new(1, &columns);
     for name in LIBRARY.into_iter().chain(PACKAGES).filter(|name| names.is_empty() || names.contains(name)) {
@@ -146,6 +151,7 @@ fn compile(venv: &Path, sources: &Path) -> Result<()> {
 /// How work is begun and recorded.
 struct Work {
     py_spy: PathBuf,
+    sampler: String,
     script: PathBuf,
     /// Where the compiled modules are.
     modules: PathBuf,
@@ -167,6 +173,8 @@ impl Work {
         record.args([
             "record",
             "--native",
+            "--sampler",
+            &self.sampler,
             "--rate",
             RATE,
             "--duration",
