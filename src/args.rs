@@ -82,6 +82,10 @@ pub(crate) struct SamplingArgs {
     #[arg(long, value_name = "sampler", default_value = "auto", value_enum, conflicts_with = "nonblocking")]
     pub sampler: SamplerChoice,
 
+    /// Also the frames of the kernel, in system calls and page faults; for samples that the kernel takes
+    #[arg(long, conflicts_with = "nonblocking")]
+    pub kernel: bool,
+
     /// Most per cent of the time that stopped threads may stand still; the rate is lowered to fit
     #[arg(long, value_name = "percent", default_value = "25", allow_negative_numbers = true)]
     pub max_overhead: Percent,

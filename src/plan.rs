@@ -11,6 +11,7 @@ use py_spy_profile::Format;
 use py_spy_sampler::{AtOnce, Limits, LineMode, Mode, Options, Redaction, SECRETS, ValueOptions};
 
 use crate::args::{Args, DumpArgs, RecordArgs, SamplerChoice, SamplingArgs, StackArgs, TargetArgs, TopArgs, Verb};
+use crate::errors::Hinted;
 use crate::values::{ProcessId, Rate};
 
 /// Characters of a value that each `-l` stands for.
@@ -127,7 +128,7 @@ impl Plan {
     pub(crate) fn new(args: Args) -> anyhow::Result<Plan> {
         Ok(match args.verb {
             Verb::Record(args) => Plan::Record(RecordPlan::new(args, &std::env::args_os().collect::<Vec<_>>())?),
-            Verb::Top(args) => Plan::Top(TopPlan::new(args)),
+            Verb::Top(args) => Plan::Top(TopPlan::new(args)?),
             Verb::Dump(args) => Plan::Dump(DumpPlan::new(&args)),
             Verb::Ps { json } => Plan::Ps { json },
             Verb::Completions { shell } => Plan::Completions(shell),
@@ -147,7 +148,7 @@ impl RecordPlan {
             duration: args.duration.0,
             thread_frames: args.threads,
             lines,
-            ..sampling(&args.sampling, &args.stack)
+            ..sampling(&args.sampling, &args.stack)?
         };
         let target = Target::new(args.target);
         let format = args.format;
@@ -173,16 +174,16 @@ impl RecordPlan {
 }
 
 impl TopPlan {
-    fn new(args: TopArgs) -> TopPlan {
+    fn new(args: TopArgs) -> anyhow::Result<TopPlan> {
         let target = Target::new(args.target);
-        TopPlan {
-            options: sampling(&args.sampling, &args.stack),
+        Ok(TopPlan {
+            options: sampling(&args.sampling, &args.stack)?,
             at_once: target.at_once(args.sampling.subprocesses),
             target,
             rate: args.sampling.rate,
             delay: args.delay.0,
             keep_running: args.sampling.keep_running,
-        }
+        })
     }
 }
 
@@ -232,24 +233,30 @@ fn ids(typed: &[ProcessId]) -> Vec<u32> {
     ids
 }
 
-fn sampling(args: &SamplingArgs, stack: &StackArgs) -> Options {
+fn sampling(args: &SamplingArgs, stack: &StackArgs) -> anyhow::Result<Options> {
     let mode = match args.sampler {
         _ if stack.nonblocking => Mode::Nonblocking,
+        SamplerChoice::Stop | SamplerChoice::Nonblocking if args.kernel => {
+            let message = "--kernel: only the kernel itself knows where a thread is in it";
+            return Err(Hinted::new(message, "let it take the samples: --sampler kernel").into());
+        }
         SamplerChoice::Kernel => Mode::Kernel,
+        SamplerChoice::Auto if args.kernel => Mode::Kernel,
         // The kernel's counts a thread's CPU time, not the time that it waits for a CPU: until both mean the same it must be
         // asked for.
         SamplerChoice::Auto | SamplerChoice::Stop => Mode::Stop,
         SamplerChoice::Nonblocking => Mode::Nonblocking,
     };
-    Options {
+    Ok(Options {
         mode,
-        insist: args.sampler == SamplerChoice::Kernel,
+        insist: mode == Mode::Kernel,
+        kernel_frames: args.kernel,
         interval: args.rate.interval(),
         max_overhead: args.max_overhead.share(),
         gil_only: args.gil,
         include_idle: args.idle,
         ..stacks(stack)
-    }
+    })
 }
 
 /// Which values are shown.

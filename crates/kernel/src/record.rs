@@ -25,7 +25,10 @@ pub(crate) mod field {
 }
 
 /// Words of a native stack's record before the stack.
-pub(crate) const STACK_HEADER: usize = 5 + REGISTERS;
+pub(crate) const STACK_HEADER: usize = 6 + REGISTERS;
+
+/// Addresses in the kernel that it has at most, where they are wanted.
+pub(crate) const KERNEL_FRAMES: usize = 64;
 
 /// Registers that it has: those of x86-64 and the instruction pointer.
 pub(crate) const REGISTERS: usize = 17;
@@ -40,7 +43,8 @@ pub(crate) mod stack_field {
     pub(crate) const FROM: i16 = 16;
     pub(crate) const LENGTH: i16 = 24;
     pub(crate) const WANTED: i16 = 32;
-    pub(crate) const FIRST_REGISTER: i16 = 40;
+    pub(crate) const KERNEL: i16 = 40;
+    pub(crate) const FIRST_REGISTER: i16 = 48;
 }
 
 /// What a record has the frames of: the numbers in [`field::CHAIN`].
@@ -110,18 +114,29 @@ pub struct StackCopy<'a> {
     pub from: Addr,
     /// See above.
     pub bytes: &'a [u8],
+    /// Where it was in the kernel, innermost first: 8 bytes each.
+    pub(crate) kernel: &'a [u8],
 }
 
 impl<'a> StackCopy<'a> {
-    /// From a record; `None` when it is of another kind.
-    pub(crate) fn parse(record: &'a [u8]) -> Option<StackCopy<'a>> {
-        let (header, bytes) = record.split_at_checked(8 * STACK_HEADER)?;
+    /// From a record, with places in the kernel or without; `None` when it is of another kind.
+    pub(crate) fn parse(record: &'a [u8], kernel_frames: bool) -> Option<StackCopy<'a>> {
+        let (header, rest) = record.split_at_checked(8 * STACK_HEADER)?;
+        let (kernel, bytes) = rest.split_at_checked(if kernel_frames { 8 * KERNEL_FRAMES } else { 0 })?;
         let word = |at: i16| header[at as usize..].first_chunk().map_or(0, |word| u64::from_ne_bytes(*word));
         let own_tid = u32::try_from(word(stack_field::TID).checked_sub(STACK)?).ok()?;
         let length = usize::try_from(word(stack_field::LENGTH)).ok()?;
         let registers = std::array::from_fn(|number| word(stack_field::FIRST_REGISTER + 8 * number as i16));
         let (time, from) = (word(stack_field::TIME), word(stack_field::FROM));
-        Some(StackCopy { own_tid, time, registers, from, bytes: bytes.get(..length)? })
+        // Of what could not be had there is a number below 0.
+        let in_kernel = usize::try_from(word(stack_field::KERNEL)).unwrap_or(0).min(kernel.len());
+        Some(StackCopy { own_tid, time, registers, from, bytes: bytes.get(..length)?, kernel: &kernel[..in_kernel] })
+    }
+
+    /// The addresses of the kernel's frames, if they are wanted and the tick was within the kernel: innermost first, of callers that of
+    /// the instruction after the call.
+    pub fn kernel(&self) -> impl Iterator<Item = Addr> + use<'a> {
+        self.kernel.chunks_exact(8).filter_map(|word| word.first_chunk()).map(|word| u64::from_ne_bytes(*word))
     }
 }
 
@@ -188,17 +203,17 @@ mod tests {
     #[test]
     fn a_stack_is_told_from_a_tick() {
         let mut words = vec![0_u64; STACK_HEADER + 1];
-        (words[0], words[1], words[2], words[3], words[21]) = (STACK + 7, 5, 0x1000, 3, 0x40);
+        (words[0], words[1], words[2], words[3], words[22]) = (STACK + 7, 5, 0x1000, 3, 0x40);
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-        let stack = StackCopy::parse(&bytes).expect("a stack");
+        let stack = StackCopy::parse(&bytes, false).expect("a stack");
         assert_eq!((stack.own_tid, stack.time, stack.from, stack.bytes.len()), (7, 5, 0x1000, 3));
         assert_eq!((stack.registers[0], stack.registers[16]), (0, 0x40));
         assert!(Tick::parse(&words, 3, 2).is_none());
-        assert!(StackCopy::parse(&bytes[..bytes.len() - 9]).is_none());
+        assert!(StackCopy::parse(&bytes[..bytes.len() - 9], false).is_none());
         for (word, value) in [(0, 7), (0, 1 << 33), (3, 9), (3, u64::MAX)] {
             let mut other = bytes.clone();
             other[8 * word..8 * word + 8].copy_from_slice(&u64::to_ne_bytes(value));
-            assert!(StackCopy::parse(&other).is_none(), "{word}: {value}");
+            assert!(StackCopy::parse(&other, false).is_none(), "{word}: {value}");
         }
     }
 

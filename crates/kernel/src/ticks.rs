@@ -113,6 +113,7 @@ pub struct Ticks {
     timers: Timers,
     words: FrameWords,
     frames: u32,
+    kernel_frames: bool,
     periods: Periods,
     /// A record's bytes as words.
     record: Vec<u64>,
@@ -149,7 +150,7 @@ impl Ticks {
         let buffers = Map::new(MapKind::Array, 4, longest, cpus()).map_err(Unavailable::Map)?;
         let pages = stack_copy::pages_at(periods.asked());
         // Where no native stacks are wanted nobody uses these.
-        let (longest, entries) = if subject.stacks.is_some() { (stack_copy::longest(pages), cpus()) } else { (8, 1) };
+        let (longest, entries) = subject.stacks.map_or((8, 1), |stacks| (stacks.longest(pages), cpus()));
         let stacks = Map::new(MapKind::Array, 4, longest, entries).map_err(Unavailable::Map)?;
         let tops = Map::new(MapKind::Recent, 4, 8, MAX_THREADS).map_err(Unavailable::Map)?;
         let maps = Maps {
@@ -164,8 +165,22 @@ impl Ticks {
         let code = assemble(subject, periods.asked(), &words, maps).ok_or(Unavailable::Layout)?;
         let program = Program::load(&code).inspect_err(|refused| log::debug!("the verifier says: {}", refused.log))?;
         let (timers, record, frames) = (Timers::default(), Vec::new(), subject.frames);
-        let _buffers = [buffers, stacks];
-        Ok(Ticks { ring, states, met, misses, tops, _buffers, program, timers, words, frames, periods, record })
+        let kernel_frames = subject.stacks.is_some_and(|stacks| stacks.kernel);
+        Ok(Ticks {
+            ring,
+            states,
+            met,
+            misses,
+            tops,
+            _buffers: [buffers, stacks],
+            program,
+            timers,
+            words,
+            frames,
+            kernel_frames,
+            periods,
+            record,
+        })
     }
 
     /// Gives each thread a timer, which goes on in the threads that it makes. `below` gives a number at random below another.
@@ -247,9 +262,10 @@ impl Ticks {
 
     /// Gives all that was left since the last call to `take`, in order. `below` as for [`Ticks::begin`].
     pub fn drain(&mut self, mut below: impl FnMut(u64) -> u64, mut take: impl FnMut(Left<'_>)) {
+        let kernel_frames = self.kernel_frames;
         let (record, words, timers) = (&mut self.record, self.words.offsets().len(), &mut self.timers);
         self.ring.drain(|bytes| {
-            if let Some(stack) = StackCopy::parse(bytes) {
+            if let Some(stack) = StackCopy::parse(bytes, kernel_frames) {
                 return take(Left::Stack(&stack));
             }
             record.clear();

@@ -27,7 +27,7 @@ use crate::assembler::Reg::{R0, R1, R2, R3, R4, R6, R7, R8, R9, R10};
 use crate::assembler::Width::{Byte, Double, Word};
 use crate::assembler::{Assembler, Label, Reg};
 use crate::record::{HEADER, field};
-use crate::stack_copy::{Stacks, output_stack, pages_at};
+use crate::stack_copy::{Stacks, pages_at};
 use crate::state::{Fields, find_state, read_state};
 use crate::torn::Repair;
 
@@ -115,7 +115,7 @@ pub(crate) fn assemble(subject: &Subject<'_>, period: u64, words: &FrameWords, m
         let bounded = a.label();
         a.store(Double, R7, field::COUNT, R9);
         a.store(Double, R7, field::REST, R8);
-        output_stack(&mut a, stacks, pages_at(period), maps, full);
+        stacks.output(&mut a, pages_at(period), maps, full);
         a.load(Double, R8, R7, field::REST);
         a.load(Double, R9, R7, field::COUNT);
         a.jump_if_below(R9, subject.frames as i32 + 1, bounded);

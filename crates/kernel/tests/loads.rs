@@ -15,8 +15,9 @@ fn the_program_of_each_layout_is_taken() {
         for (gil, period, stacks) in [
             (None, 20_000, None),
             (held, 10_000_000, None),
-            (None, 20_000, Some(Stacks::OfAll)),
-            (held, 10_000_000, Some(Stacks::OfPython)),
+            (None, 20_000, Some(Stacks { user: true, kernel: true, of_all: true })),
+            (held, 10_000_000, Some(Stacks { user: true, kernel: false, of_all: false })),
+            (held, 10_000_000, Some(Stacks { user: false, kernel: true, of_all: false })),
         ] {
             let frames = Ticks::frames_at(period);
             let subject = Subject {

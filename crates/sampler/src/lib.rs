@@ -12,6 +12,7 @@ mod control;
 mod core_dump;
 mod file_names;
 mod images;
+mod kernel_names;
 mod moment;
 mod native;
 mod options;

@@ -86,6 +86,8 @@ pub(crate) struct Watch {
     resting: Resting,
     /// Threads that sleep are wanted too.
     idle_too: bool,
+    /// The kernel's frames are wanted too.
+    kernel_frames: bool,
     /// The pages of the lists of interpreters and threads, where they are not read at each tick, and when they were.
     lists: Window,
     listed: Option<Instant>,
@@ -160,6 +162,7 @@ impl Watch {
             windows: FxHashMap::default(),
             resting: Resting::default(),
             idle_too: options.include_idle,
+            kernel_frames: options.kernel_frames,
             lists: Window::new(1),
             listed: None,
             fast: options.interval < nonblocking::RELIST,

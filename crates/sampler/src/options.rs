@@ -33,6 +33,8 @@ pub struct Options {
     pub native: bool,
     /// With [`Options::native`] also threads that run no Python.
     pub native_all: bool,
+    /// Also the frames of the kernel, of samples that it takes itself ([`Mode::Kernel`]).
+    pub kernel_frames: bool,
     /// Also the values of variables ([`Sampler::snapshot`](crate::Sampler::snapshot) only).
     pub values: Option<ValueOptions>,
     /// Also where in its line each frame is ([`Sampler::snapshot`](crate::Sampler::snapshot) only).
@@ -98,6 +100,7 @@ impl Default for Options {
             include_idle: false,
             native: false,
             native_all: false,
+            kernel_frames: false,
             values: None,
             spans: false,
             thread_frames: false,

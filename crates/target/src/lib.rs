@@ -9,10 +9,10 @@ mod linux;
 pub use core_file::{Core, CoreError, CoreThread, signal_name};
 pub use durations::Durations;
 pub use linux::{
-    Call, CpuClock, CpuTicks, Executable, Family, Live, MAX_FAMILY, Map, MapKind, MappedFile, Permission, ProcError,
-    ProcessEnd, ProcessError, Program, ReadCount, Refusal, Refused, Relative, Ring, RootFolder, SHORTEST_PERIOD,
-    Slices, Stopper, Target, TaskState, Tasks, all_processes, block_child_signals, check_proc, command_line,
-    memory_file, monotonic_time, raise_file_limit, sleep_exactly, step_back,
+    Call, CpuClock, CpuTicks, Executable, Family, KernelSymbols, Live, MAX_FAMILY, Map, MapKind, MappedFile,
+    Permission, ProcError, ProcessEnd, ProcessError, Program, ReadCount, Refusal, Refused, Relative, Ring, RootFolder,
+    SHORTEST_PERIOD, Slices, Stopper, Target, TaskState, Tasks, all_processes, block_child_signals, check_proc,
+    command_line, memory_file, monotonic_time, raise_file_limit, sleep_exactly, step_back,
 };
 
 pub mod launch;

@@ -23,7 +23,7 @@ use super::Watch;
 use crate::clock::Dice;
 use crate::roster::{Member, PTHREAD_TID};
 use offers::Offers;
-use stack_copies::StackCopies;
+use stack_copies::{Besides, StackCopies};
 pub(crate) use ticked::{Stranger, Ticked, TickedStack};
 
 /// While threads come and go periods are changed so often, which costs threads that were there before 1 sample in 100.
@@ -94,7 +94,9 @@ impl Watch {
         let namespace = namespace.map(|file| (file.dev(), file.ino())).map_err(Unavailable::Namespace)?;
         let frames = if deep { Ticks::frames_at(interval) } else { Ticks::FRAMES };
         let layout = &self.python.layout;
-        let stacks = self.native.as_ref().map(|native| if native.all { Stacks::OfAll } else { Stacks::OfPython });
+        let (user, kernel) = (self.native.is_some(), self.kernel_frames);
+        let of_all = self.native.as_ref().is_some_and(|native| native.all);
+        let stacks = (user || kernel).then_some(Stacks { user, kernel, of_all });
         let (tid_at, period) = (PTHREAD_TID as u32, interval);
         let subject = Subject { layout, interpreter, gil, namespace, tid_at, period, frames, stacks };
         let (ticks, known, now) = (Ticks::new(&subject)?, FxHashMap::default(), Instant::now());
@@ -154,19 +156,19 @@ impl Watch {
             let (tick, samples) = match left {
                 Left::Tick(tick, samples) => (tick, samples),
                 Left::Stack(copy) => {
-                    if let Some((tid, native)) = tasks.may_be_by_own_id(copy.own_tid).zip(native.as_mut()) {
-                        stack_copies.follow(copy, tid, native, memory);
+                    if let Some(tid) = tasks.may_be_by_own_id(copy.own_tid) {
+                        stack_copies.follow(copy, tid, native.as_mut(), memory);
                     }
                     return;
                 }
             };
             let instant = (tick.own_tid, tick.time);
-            let native = match tick.chain {
-                Chain::Offered => None,
-                _ => stack_copies.take(instant, &mut ticked.native_frames),
+            let Besides { native, kernel } = match tick.chain {
+                Chain::Offered => Besides::default(),
+                _ => stack_copies.take(instant, ticked),
             };
             if let Some(native) = native.filter(|_| tick.state == 0) {
-                return ticked.strangers.push(Stranger { native, time: tick.time, samples });
+                return ticked.strangers.push(Stranger { native, kernel, time: tick.time, samples });
             }
             let Some(member) = member_of(tick, roster, tasks, interpreter) else {
                 // One without a state runs no Python. What is offered is told of once, at its end.
@@ -195,7 +197,18 @@ impl Watch {
                 ticked.frames.truncate(first);
             }
             let (end, holds_gil, time) = (ticked.frames.len(), tick.holds_gil, tick.time);
-            ticked.stacks.push(TickedStack { member, first, end, holds_gil, moving, time, period, samples, native });
+            ticked.stacks.push(TickedStack {
+                member,
+                first,
+                end,
+                holds_gil,
+                moving,
+                time,
+                period,
+                samples,
+                native,
+                kernel,
+            });
         });
         kernel.stack_copies.tell(&kernel.ticks);
         let missed = kernel.ticks.missed();

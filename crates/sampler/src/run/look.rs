@@ -11,6 +11,7 @@ use super::parked::{Parked, Queue, Writer};
 use super::written::Written;
 use crate::clock::Slot;
 use crate::file_names::FileNames;
+use crate::kernel_names::KernelNames;
 use crate::moment::{Moment, NativeStack, Part, Ticked, Wanted, Watch};
 use crate::native::Change;
 use crate::roster::Member;
@@ -51,6 +52,8 @@ pub(super) struct Look<'a> {
     /// What the kernel took.
     pub(super) ticked: Ticked,
     pub(super) delays: Delays,
+    /// Where the kernel's frames are wanted.
+    pub(super) kernel_names: Option<KernelNames>,
     /// The kernel is to follow as many frames as it can.
     pub(super) deep: bool,
     /// What the times of the kernel's samples count from, ns of the monotonic clock.
@@ -81,6 +84,7 @@ impl<'a> Look<'a> {
             wanted: Vec::new(),
             ticked: Ticked::default(),
             delays: Delays::default(),
+            kernel_names: None,
             deep: false,
             began: 0,
             refresh_at: None,
@@ -247,7 +251,13 @@ impl<'a> Look<'a> {
                 let both = stack
                     .filter(|_| plain.is_ok())
                     .map(|stack| Both::of(&moment.native_frames, stack, frames, &mut namer));
-                self.parked.push(Parked { written, both: both.and_then(Result::ok), plain, active });
+                self.parked.push(Parked {
+                    written,
+                    both: both.and_then(Result::ok),
+                    plain,
+                    kernel: Box::default(),
+                    active,
+                });
             } else if let Some(end) = written.give(plain, self.control, namer.tables, out.sink) {
                 return Some(end);
             }
@@ -260,7 +270,7 @@ impl<'a> Look<'a> {
             let seen = self.threads.stranger(of_thread.tid, target, labels, namer.tables);
             let written = Written { at, weight, thread: seen.id, root: seen.label, moving: false };
             let both = Some(Both::stranger(&moment.native_frames, of_thread));
-            self.parked.push(Parked { written, both, plain: Ok(None), active });
+            self.parked.push(Parked { written, both, plain: Ok(None), kernel: Box::default(), active });
         }
         self.write_parked(out, false)
     }
@@ -277,6 +287,7 @@ impl<'a> Look<'a> {
             memory,
             full_stack: self.options.full_stack,
             control: self.control,
+            kernel_names: self.kernel_names.as_mut(),
             tables: out.tables,
             sink: out.sink,
         };

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
-use py_spy_address_space::Memory;
+use py_spy_address_space::{Addr, Memory};
 use py_spy_profile::{Sink, StackId, Tables};
 use py_spy_target::Target;
 
 use super::add;
 use super::written::Written;
+use crate::kernel_names::KernelNames;
 use crate::native::Native;
 use crate::stacks::mixed::{Both, Mixed};
 use crate::{Control, End};
@@ -22,6 +23,8 @@ pub(super) struct Parked {
     pub(super) both: Option<Both>,
     /// Its Python frames alone.
     pub(super) plain: Result<Option<StackId>, ()>,
+    /// The kernel's frames inside of these, innermost first.
+    pub(super) kernel: Box<[Addr]>,
     /// The thread runs.
     pub(super) active: bool,
 }
@@ -37,6 +40,7 @@ pub(super) struct Writer<'a> {
     pub(super) memory: &'a dyn Memory,
     pub(super) full_stack: bool,
     pub(super) control: &'a Control,
+    pub(super) kernel_names: Option<&'a mut KernelNames>,
     pub(super) tables: &'a mut Tables,
     pub(super) sink: &'a mut dyn Sink,
 }
@@ -76,8 +80,8 @@ impl Queue {
 
 impl Parked {
     fn write(self, writer: &mut Writer<'_>) -> Option<End> {
-        let Parked { written, both, plain, active } = self;
-        let Writer { native, full_stack, control, tables, sink, .. } = writer;
+        let Parked { written, both, plain, kernel, active } = self;
+        let Writer { native, full_stack, control, kernel_names, tables, sink, .. } = writer;
         let mixed = both.map_or(Mixed::Unmerged, |both| both.mix(native, written.root, *full_stack, tables));
         let (stack, lacks) = match mixed {
             Mixed::Stack { stack, cut } => (Ok(stack), cut),
@@ -86,6 +90,10 @@ impl Parked {
         if lacks && matches!(stack, Ok(Some(_))) {
             add(if active { &control.unmerged } else { &control.cut }, 1);
         }
+        let stack = stack.map(|stack| match (stack, kernel_names) {
+            (Some(stack), Some(names)) => Some(names.put(&kernel, stack, tables)),
+            (stack, _) => stack,
+        });
         written.give(stack, control, tables, *sink)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use py_spy_native::NativeFrame;
+use py_spy_address_space::Addr;
 use py_spy_profile::Nanos;
 
 use super::add;
@@ -10,6 +10,7 @@ use super::look::{Look, Out};
 use super::parked::Parked;
 use super::written::Written;
 use crate::clock::Slot;
+use crate::kernel_names::KernelNames;
 use crate::moment::{NoKernel, Stranger, Ticked, TickedStack, Wanted};
 use crate::stacks::Namer;
 use crate::stacks::mixed::Both;
@@ -25,6 +26,7 @@ impl Look<'_> {
         self.began = py_spy_target::monotonic_time().saturating_sub(elapsed);
         match self.watch.begin_kernel(self.options.interval, self.deep) {
             Ok(()) => {
+                self.kernel_names = self.options.kernel_frames.then(KernelNames::read);
                 self.delays.begin(&mut self.watch.tasks);
                 log::info!("process {}: the kernel takes the samples", self.watch.target.pid);
                 self.watch.change_mode(Mode::Kernel);
@@ -105,7 +107,7 @@ impl Look<'_> {
             }
         }
         if !self.options.gil_only {
-            ticked.strangers.iter().for_each(|stranger| self.park_stranger(stranger, &ticked.native_frames, out));
+            ticked.strangers.iter().for_each(|stranger| self.park_stranger(stranger, &ticked, out));
         }
         end = end.or_else(|| self.write_parked(out, false));
         self.ticked = ticked;
@@ -144,30 +146,50 @@ impl Look<'_> {
         let at = stack.time.saturating_sub(self.began).saturating_sub(weight);
         let mut times = self.delays.times(stack.member.tid.unwrap_or(0), at, samples, weight);
         let written = |at| Written { at, weight, thread, root, moving: stack.moving };
+        let kernel = &ticked.kernel_frames[stack.kernel.0..stack.kernel.1];
         if watch.native.is_none() {
+            let path = path.map(|path| match (path, &mut self.kernel_names) {
+                // What is inside of them is not known.
+                (Some(path), Some(names)) if !stack.moving => Some(names.put(kernel, path, namer.tables)),
+                (path, _) => path,
+            });
             return times.find_map(|at| written(at).give(path, self.control, namer.tables, *sink));
         }
         // Inside of the frames that are known there may be others, which would have had theirs of native code.
         let native = stack.native.filter(|_| !stack.moving && path.is_ok());
         let both = native.and_then(|native| Both::of(&ticked.native_frames, &native, frames(), &mut namer).ok());
+        let kernel: Box<[Addr]> = if stack.moving { Box::default() } else { kernel.into() };
         for at in times {
-            self.parked.push(Parked { written: written(at), both: both.clone(), plain: path, active: true });
+            self.parked.push(Parked {
+                written: written(at),
+                both: both.clone(),
+                plain: path,
+                kernel: kernel.clone(),
+                active: true,
+            });
         }
         None
     }
 
     /// A sample of a thread that runs no Python, to be written when its frames have their names.
-    fn park_stranger(&mut self, stranger: &Stranger, native_frames: &[NativeFrame], out: &mut Out<'_>) {
+    fn park_stranger(&mut self, stranger: &Stranger, ticked: &Ticked, out: &mut Out<'_>) {
         let watch = &mut *self.watch;
-        let Stranger { native, time, samples } = stranger;
+        let Stranger { native, kernel, time, samples } = stranger;
         let weight: Nanos = self.options.interval.as_nanos() as Nanos;
         let at = time.saturating_sub(self.began).saturating_sub(weight);
         let seen = self.threads.stranger(native.tid, &watch.target, self.options.thread_frames, out.tables);
-        let both = Both::stranger(native_frames, native);
+        let both = Both::stranger(&ticked.native_frames, native);
+        let kernel: Box<[Addr]> = ticked.kernel_frames[kernel.0..kernel.1].into();
         add(&self.control.active, *samples as usize);
         for at in self.delays.times(native.tid, at, u64::from(*samples), weight) {
             let written = Written { at, weight, thread: seen.id, root: seen.label, moving: false };
-            self.parked.push(Parked { written, both: Some(both.clone()), plain: Ok(None), active: true });
+            self.parked.push(Parked {
+                written,
+                both: Some(both.clone()),
+                plain: Ok(None),
+                kernel: kernel.clone(),
+                active: true,
+            });
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What became of the ticks of some time.
 
+use py_spy_address_space::Addr;
 use py_spy_native::NativeFrame;
 use py_spy_python::RawFrame;
 
@@ -13,6 +14,8 @@ pub(crate) struct Ticked {
     pub(crate) stacks: Vec<TickedStack>,
     /// Native frames, where those are wanted.
     pub(crate) native_frames: Vec<NativeFrame>,
+    /// Addresses of the kernel's frames, where those are wanted.
+    pub(crate) kernel_frames: Vec<Addr>,
     /// Of threads that run no Python, where those are wanted.
     pub(crate) strangers: Vec<Stranger>,
     /// Ticks that found no room in the ring.
@@ -39,6 +42,8 @@ pub(crate) struct TickedStack {
     pub(crate) samples: u32,
     /// Its native frames, if they could be had.
     pub(crate) native: Option<NativeStack>,
+    /// Where it was in the kernel, innermost first, as a range of [`Ticked::kernel_frames`].
+    pub(crate) kernel: (usize, usize),
 }
 
 /// One tick of a thread that has no thread state.
@@ -46,6 +51,7 @@ pub(crate) struct TickedStack {
 pub(crate) struct Stranger {
     pub(crate) native: NativeStack,
     /// As those of a [`TickedStack`].
+    pub(crate) kernel: (usize, usize),
     pub(crate) time: u64,
     pub(crate) samples: u32,
 }
@@ -55,6 +61,7 @@ impl Ticked {
         self.frames.clear();
         self.stacks.clear();
         self.native_frames.clear();
+        self.kernel_frames.clear();
         self.strangers.clear();
         (self.missed, self.dropped) = (0, 0);
     }
