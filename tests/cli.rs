@@ -83,6 +83,18 @@ fn line_options_exclude_each_other_as_in_py_spy() {
 }
 
 #[test]
+fn only_the_kernel_knows_where_it_is_in_it() {
+    for sampler in ["stop", "nonblocking"] {
+        let output = py_spy(&["record", "--kernel", "--sampler", sampler, "--pid", "1"]).output().expect("it starts");
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(
+            stderr(&output),
+            "Error: --kernel: only the kernel itself knows where a thread is in it\nhint: let it take the samples: --sampler kernel\n"
+        );
+    }
+}
+
+#[test]
 fn the_version_is_one_line() {
     let output = run(&["-V"]);
     assert_eq!(code(&output), 0);

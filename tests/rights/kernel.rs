@@ -35,6 +35,52 @@ fn who_may_has_it_take_them() {
     }
 }
 
+/// Reads for ever, and says `1` when it is about to.
+const READING: &str = "
+import os, sys
+zeros = os.open('/dev/zero', os.O_RDONLY)
+def busy():
+    while True: os.read(zeros, 1 << 20)
+sys.stdout.write('1\\n')
+sys.stdout.flush()
+busy()
+";
+
+/// In a system call the kernel's own frames are inside of the program's, with native ones between and without.
+#[test]
+fn where_it_is_in_the_kernel_is_shown() {
+    if !is_root("frames of the kernel") {
+        return;
+    }
+    let all = one_of_each_series();
+    for interpreter in [all[0], all[all.len() - 1]] {
+        let mut target = Running::start(&interpreter.to_string(), python(interpreter).args(["-c", READING]));
+        assert_eq!(target.line(), "1", "{interpreter}");
+        let pid = target.id_text();
+        for option in ["--kernel", "--kernel --native"] {
+            let name = format!("{interpreter} {option}");
+            let more: Vec<&str> = option.split(' ').chain(["-d", "1"]).collect();
+            let words = [&["record", "-f", "raw", "-o", "-", "--pid", &pid], &more[..]].concat();
+            let output = py_spy(&words).output().expect("it starts");
+            let raw = good(&name, &output);
+            if !is_by_kernel(&name, &output) {
+                return;
+            }
+            let is_kernels = |frame: &str| frame.contains("[kernel]");
+            let inside = |line: &str| {
+                let frames: Vec<&str> = line.split(';').collect();
+                let first = frames.iter().position(|frame| is_kernels(frame));
+                first.is_some_and(|first| {
+                    frames[..first].iter().any(|frame| frame.starts_with("busy ("))
+                        && frames[first..].iter().all(|frame| is_kernels(frame))
+                })
+            };
+            assert!(raw.lines().any(inside), "{name}: {raw}");
+            assert!(raw.lines().all(|line| inside(line) || !is_kernels(line)), "{name}: {raw}");
+        }
+    }
+}
+
 /// What is said of it, once.
 #[track_caller]
 fn fell_back(name: &str, output: &Output, why: &str) {
