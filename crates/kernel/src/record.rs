@@ -25,7 +25,7 @@ pub(crate) mod field {
 }
 
 /// Words of a native stack's record before the stack.
-pub(crate) const STACK_HEADER: usize = 6 + REGISTERS;
+pub(crate) const STACK_HEADER: usize = 9 + REGISTERS;
 
 /// Addresses in the kernel that it has at most, where they are wanted.
 pub(crate) const KERNEL_FRAMES: usize = 64;
@@ -44,7 +44,10 @@ pub(crate) mod stack_field {
     pub(crate) const LENGTH: i16 = 24;
     pub(crate) const WANTED: i16 = 32;
     pub(crate) const KERNEL: i16 = 40;
-    pub(crate) const FIRST_REGISTER: i16 = 48;
+    pub(crate) const PARTS: i16 = 48;
+    pub(crate) const MISSING: i16 = 56;
+    pub(crate) const READ: i16 = 64;
+    pub(crate) const FIRST_REGISTER: i16 = 72;
 }
 
 /// What a record has the frames of: the numbers in [`field::CHAIN`].
@@ -110,10 +113,12 @@ pub struct StackCopy<'a> {
     /// Of x86-64 in DWARF's order: rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 to r15, rip. Those that the program has, also where the
     /// tick was within a system call.
     pub registers: [u64; REGISTERS],
-    /// What lies on the stack from this address on; less than there is where it is long, or a page of it is not there.
+    /// What lies on the stack from this address on; less than there is where it is long.
     pub from: Addr,
     /// See above.
     pub bytes: &'a [u8],
+    /// Pages of it that were not there, and of which there are only zeroes in `bytes`: a bit for each, the lowest for that of `from`.
+    pub missing: u64,
     /// Where it was in the kernel, innermost first: 8 bytes each.
     pub(crate) kernel: &'a [u8],
 }
@@ -130,7 +135,11 @@ impl<'a> StackCopy<'a> {
         let (time, from) = (word(stack_field::TIME), word(stack_field::FROM));
         // Of what could not be had there is a number below 0.
         let in_kernel = usize::try_from(word(stack_field::KERNEL)).unwrap_or(0).min(kernel.len());
-        Some(StackCopy { own_tid, time, registers, from, bytes: bytes.get(..length)?, kernel: &kernel[..in_kernel] })
+        // The last part's bit is the lowest one there.
+        let parts = u32::try_from(word(stack_field::PARTS)).ok().filter(|&parts| parts <= u64::BITS)?;
+        let missing = word(stack_field::MISSING).reverse_bits().checked_shr(u64::BITS - parts).unwrap_or(0);
+        let (bytes, kernel) = (bytes.get(..length)?, &kernel[..in_kernel]);
+        Some(StackCopy { own_tid, time, registers, from, bytes, missing, kernel })
     }
 
     /// The addresses of the kernel's frames, if they are wanted and the tick was within the kernel: innermost first, of callers that of
@@ -203,12 +212,19 @@ mod tests {
     #[test]
     fn a_stack_is_told_from_a_tick() {
         let mut words = vec![0_u64; STACK_HEADER + 1];
-        (words[0], words[1], words[2], words[3], words[22]) = (STACK + 7, 5, 0x1000, 3, 0x40);
+        (words[0], words[1], words[2], words[3], words[25]) = (STACK + 7, 5, 0x1000, 3, 0x40);
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         let stack = StackCopy::parse(&bytes, false).expect("a stack");
         assert_eq!((stack.own_tid, stack.time, stack.from, stack.bytes.len()), (7, 5, 0x1000, 3));
         assert_eq!((stack.registers[0], stack.registers[16]), (0, 0x40));
         assert!(Tick::parse(&words, 3, 2).is_none());
+        let with = |parts: u64, missing: u64| {
+            let mut words = words.clone();
+            (words[6], words[7]) = (parts, missing);
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            StackCopy::parse(&bytes, false).map(|stack| stack.missing)
+        };
+        assert_eq!([with(0, 0), with(3, 0b110), with(64, 1), with(65, 0)], [Some(0), Some(0b011), Some(1 << 63), None]);
         assert!(StackCopy::parse(&bytes[..bytes.len() - 9], false).is_none());
         for (word, value) in [(0, 7), (0, 1 << 33), (3, 9), (3, u64::MAX)] {
             let mut other = bytes.clone();

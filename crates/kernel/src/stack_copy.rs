@@ -2,8 +2,9 @@
 //! record in front of the tick's own.
 //!
 //! The stack is copied page by page, for a read of which a part is missing has nothing at all; the first part is what is left of
-//! the page with the stack pointer. User space says where each thread's stack begins, once it has followed it to there: a
-//! thread of which that is not known has as much copied as there is, and as there is room.
+//! the page with the stack pointer. A page that is missing is left out, for a function may have a buffer on the stack that it has
+//! not used yet. User space says where each thread's stack begins, once it has followed it to there: a thread of which that is not
+//! known has as much copied as there is room.
 
 use crate::assembler::Reg::{R0, R1, R2, R3, R4, R6, R7, R8, R9, R10};
 use crate::assembler::Width::Double;
@@ -83,8 +84,11 @@ impl Stacks {
         a.store(Double, R8, stack_field::TID, R1);
         a.load(Double, R1, R7, field::TIME);
         a.store(Double, R8, stack_field::TIME, R1);
-        a.store_constant(R8, stack_field::LENGTH, 0);
-        a.store_constant(R8, stack_field::KERNEL, 0);
+        for field in [stack_field::LENGTH, stack_field::READ, stack_field::KERNEL] {
+            a.store_constant(R8, field, 0);
+        }
+        a.store_constant(R8, stack_field::PARTS, 0);
+        a.store_constant(R8, stack_field::MISSING, 0);
         if self.kernel {
             self.copy_kernel(a, done);
         }
@@ -153,11 +157,12 @@ impl Stacks {
         a.store(Double, R8, stack_field::WANTED, R1);
         a.store_constant(R10, PARTS, 0);
 
-        // Register 9 is how much there is of it. Numbers that come from a map are the same to the verifier in each turn, whatever led
+        // Register 9 is how much was read of it. Numbers that come from a map are the same to the verifier in each turn, whatever led
         // to them, so it follows each turn once.
         let (part, more, whole_part, read) = (a.label(), a.label(), a.label(), a.label());
+        let (has, next) = (a.label(), a.label());
         a.place(part);
-        a.load(Double, R9, R8, stack_field::LENGTH);
+        a.load(Double, R9, R8, stack_field::READ);
         a.jump_if_below(R9, most, more);
         a.jump(enough);
         a.place(more);
@@ -181,13 +186,23 @@ impl Stacks {
         a.add(R1, self.before());
         a.add_register(R1, R9);
         a.call(READ_USER);
-        a.jump_unless(R0, 0, enough);
         a.load(Double, R1, R10, PART);
         a.add_register(R9, R1);
+        a.store(Double, R8, stack_field::READ, R9);
+        // The bits of what is missing, that of the last part lowest.
+        a.load(Double, R2, R8, stack_field::MISSING);
+        a.multiply(R2, 2);
+        a.jump_if(R0, 0, has);
+        a.add(R2, 1);
+        a.jump(next);
+        a.place(has);
         a.store(Double, R8, stack_field::LENGTH, R9);
+        a.place(next);
+        a.store(Double, R8, stack_field::MISSING, R2);
         a.load(Double, R1, R10, PARTS);
         a.add(R1, 1);
         a.store(Double, R10, PARTS, R1);
+        a.store(Double, R8, stack_field::PARTS, R1);
         a.jump_if_below(R1, pages as i32 + 1, part);
     }
 }

@@ -150,7 +150,7 @@ impl Look<'_> {
         if watch.native.is_none() {
             let path = path.map(|path| match (path, &mut self.kernel_names) {
                 // What is inside of them is not known.
-                (Some(path), Some(names)) if !stack.moving => Some(names.put(kernel, path, namer.tables)),
+                (Some(path), Some(of_kernel)) if !stack.moving => Some(of_kernel.put(kernel, path, namer.tables)),
                 (path, _) => path,
             });
             return times.find_map(|at| written(at).give(path, self.control, namer.tables, *sink));

@@ -52,10 +52,12 @@ impl StackCopies {
         self.kernel.extend(copy.kernel());
         let kernel = (first, self.kernel.len());
         let native = native.map(|native| {
-            let (first, copied) = (self.frames.len(), Copied { from: copy.from, bytes: copy.bytes });
+            let first = self.frames.len();
+            let copied = Copied { from: copy.from, bytes: copy.bytes, missing: copy.missing };
             let whole = native.follow_copied(memory, tid, &Registers::all(copy.registers), copied, &mut self.frames);
-            let end = native.copy_end(tid);
-            if end != self.told.get(&copy.own_tid).copied() {
+            // A thread with several stacks in one (greenlets) has several ends: the outermost one does for all.
+            let (end, told) = (native.copy_end(tid), self.told.get(&copy.own_tid).copied());
+            if end.is_none() && told.is_some() || end > told {
                 self.news.push((copy.own_tid, end));
             }
             NativeStack { tid, first, end: self.frames.len(), whole }
