@@ -78,7 +78,7 @@ pub(crate) struct SamplingArgs {
     #[arg(long, conflicts_with = "pid")]
     pub keep_running: bool,
 
-    /// Who takes the samples: the kernel, which stops nothing, or py-spy, by stopping or not; auto is stop
+    /// Who takes the samples: the kernel, which stops nothing, or py-spy, by stopping or not; auto is what costs the program less
     #[arg(long, value_name = "sampler", default_value = "auto", value_enum, conflicts_with = "nonblocking")]
     pub sampler: SamplerChoice,
 

@@ -242,8 +242,6 @@ fn sampling(args: &SamplingArgs, stack: &StackArgs) -> anyhow::Result<Options> {
         }
         SamplerChoice::Kernel => Mode::Kernel,
         SamplerChoice::Auto if args.kernel => Mode::Kernel,
-        // The kernel's counts a thread's CPU time, not the time that it waits for a CPU: until both mean the same it must be
-        // asked for.
         SamplerChoice::Auto | SamplerChoice::Stop => Mode::Stop,
         SamplerChoice::Nonblocking => Mode::Nonblocking,
     };
@@ -251,6 +249,7 @@ fn sampling(args: &SamplingArgs, stack: &StackArgs) -> anyhow::Result<Options> {
         mode,
         insist: mode == Mode::Kernel,
         kernel_frames: args.kernel,
+        cheaper: args.sampler == SamplerChoice::Auto && mode == Mode::Stop,
         interval: args.rate.interval(),
         max_overhead: args.max_overhead.share(),
         gil_only: args.gil,

@@ -1,6 +1,6 @@
 //! py-spy in the same namespaces as the program, where ids are the inner ones.
 
-use crate::common::{BUSY, behind, few, good, may, py_spy, python};
+use crate::common::{BUSY, behind, few, good, is_by_kernel, may, py_spy, python};
 
 /// Runs what follows when a Python beside it is ready.
 const BESIDE: &str = r#"
@@ -8,7 +8,8 @@ mkfifo "$PLACE/word" "$PLACE/answer"
 exec 3<> "$PLACE/word" 4<> "$PLACE/answer"
 "$@" < "$PLACE/answer" > "$PLACE/word" &
 read -r word <&3
-"$PY_SPY" dump --pid $! && "$PY_SPY" record -d 0.3 -f raw -o - --pid $! && "$PY_SPY" ps
+"$PY_SPY" dump --pid $! && "$PY_SPY" record -d 0.3 -f raw -o - --pid $! && "$PY_SPY" ps &&
+"$PY_SPY" record --sampler kernel --native -d 0.5 -f raw -o "$PLACE/kernel" --pid $! && sed 's/^/by the kernel: /' "$PLACE/kernel"
 code=$?
 kill -9 $!
 exit $code
@@ -33,6 +34,10 @@ fn a_program_beside_us_in_namespaces_is_seen() {
             for part in ["): \"worker\"\n    busy (", ";busy (", "  PID  PYTHON"] {
                 assert!(text.contains(part.trim_start()), "{name}: {part:?} is not in {text}");
             }
+            let by_kernel = |line: &str| line.starts_with("by the kernel: ") && line.contains(";busy (");
+            assert!(text.lines().any(by_kernel), "{name}: {text}");
+            // In a user namespace of its own nobody has the rights for that.
+            is_by_kernel(&name, &output);
         }
     }
 }

@@ -6,7 +6,7 @@ use py_spy_test_programs::Interpreter;
 use serde_json::Value;
 
 use crate::common::{BUSY, Running, behind, few, good, program, py_spy, python};
-use crate::{both, interpreter_that_can};
+use crate::{both, interpreter_that_can, is_root};
 
 /// Calls that can be done without, one kernel or another has not, or some profile forbids.
 const OLD_KERNEL: &[&str] = &[
@@ -104,6 +104,45 @@ fn what_is_forbidden_is_done_in_another_way() {
             }
             target.goes_on();
         }
+    }
+}
+
+/// What is forbidden, and what is said of samples by the kernel. Without the right to maps nobody gets as far as the timers.
+const WITHOUT_KERNEL: [(&str, &str); 4] = [
+    ("bpf=EPERM", "maps are not allowed (CAP_BPF)"),
+    ("bpf=ENOSYS", "the kernel has no eBPF"),
+    ("perf_event_open=EACCES", "timers are not allowed (kernel.perf_event_paranoid, CAP_PERFMON)"),
+    ("perf_event_open=ENOSYS", "a timer was refused"),
+];
+
+#[test]
+fn where_the_kernel_may_not_they_are_taken_by_stopping() {
+    if !is_root("samples by the kernel without one of its calls") {
+        return;
+    }
+    for (rule, why) in WITHOUT_KERNEL {
+        let Some(filter) = Filter::new(&[rule]) else { return };
+        let interpreter = few()[0];
+        let name = format!("{rule} {interpreter}");
+        let mut target = busy(interpreter);
+        let pid = target.id_text();
+        for by_itself in [false, true] {
+            // It is asked for by itself after half a second.
+            let sampler = if by_itself { "auto" } else { "kernel" };
+            let record =
+                ["record", "--sampler", sampler, "-r", "1000", "-d", "2", "-f", "raw", "-o", "-", "--pid", &pid];
+            let output = filter.py_spy(&record).output().expect("it starts");
+            assert!(good(&name, &output).contains(";busy ("), "{name}: {output:?}");
+            let text = both(&output);
+            let refused = format!("the kernel does not take the samples: {why}");
+            // The machine may refuse something else before; whether it is asked at all by itself is a matter of what stops cost.
+            let other = text.contains("the kernel does not take the samples") && rule.starts_with("perf");
+            assert!(by_itself || other || text.contains(&refused), "{name}: {text}");
+            assert!(text.contains("; sampler: stop; "), "{name}: {text}");
+            let warns = text.lines().any(|line| line.contains("WARN") && line.contains("does not take the samples"));
+            assert_eq!(warns, !by_itself, "{name}: {text}");
+        }
+        target.goes_on();
     }
 }
 

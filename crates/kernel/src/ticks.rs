@@ -62,6 +62,7 @@ pub enum Unavailable {
 
 fn map_refused(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
+        Some(ENOSYS) => "the kernel has no eBPF",
         Some(EINVAL) => "the kernel has no ring buffers (before 5.8)",
         _ => "maps are not allowed (CAP_BPF)",
     }
@@ -87,6 +88,7 @@ const EPERM: i32 = 1;
 const EACCES: i32 = 13;
 const EINVAL: i32 = 22;
 const EMFILE: i32 = 24;
+const ENOSYS: i32 = 38;
 
 /// What the program left.
 #[derive(Debug)]
@@ -197,6 +199,11 @@ impl Ticks {
     fn open(&self, tasks: &mut Tasks, mut below: impl FnMut(u64) -> u64) -> Result<Timers, Unavailable> {
         let meet = |own, period| meet(&self.met, own, period);
         Timers::open(tasks, &self.program, self.periods, &mut below, meet)
+    }
+
+    /// Takes the timers away; what was left until now can still be drained.
+    pub fn end(&mut self) {
+        self.timers = Timers::default();
     }
 
     /// Gives those threads timers of their own that have had them from their makers until now, of which `own_tids` are some: their

@@ -168,6 +168,12 @@ impl Sampler {
         self.watch.mode
     }
 
+    /// All ways in which they were taken so far.
+    pub(crate) fn ways(&self) -> impl Iterator<Item = Mode> + '_ {
+        let none = self.watch.ways.is_empty().then_some(self.watch.mode);
+        self.watch.ways.iter().copied().chain(none)
+    }
+
     /// Samples until `control` says stop, the duration is over or the process ends. Call it on the thread that
     /// attached: a process that is stopped for a sample can be released only by the thread that stopped it.
     pub fn run(&mut self, tables: &mut Tables, sink: &mut dyn Sink, control: &Control) -> End {

@@ -15,6 +15,7 @@ mod stacks;
 mod stop;
 mod values;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::{ALL_NEAR, Addr, BEFORE, LAST, Window};
@@ -29,7 +30,7 @@ use crate::{Mode, Options};
 use before::Before;
 pub use effort::Effort;
 use kernel::Kernel;
-pub(crate) use kernel::{NoKernel, Stranger, Ticked, TickedStack};
+pub(crate) use kernel::{NoKernel, Recipe, Stranger, Ticked, TickedStack};
 use roots::Roots;
 pub(crate) use stacks::{Moment, NativeStack, Part};
 use stop::Resting;
@@ -74,12 +75,16 @@ pub(crate) struct Watch {
     before: Before,
     pub(crate) stopper: Stopper,
     pub(crate) mode: Mode,
+    /// All ways in which stacks were got so far.
+    pub(crate) ways: BTreeSet<Mode>,
     /// How they are got where the kernel does not take samples.
     pub(crate) fallback: Mode,
     /// Native stacks, where they are wanted.
     pub(crate) native: Option<Native>,
     /// The samples that the kernel takes, where it does.
     pub(crate) kernel: Option<Kernel>,
+    /// The one before it, with what it took last.
+    former_kernel: Option<Kernel>,
     window: Window,
     /// Those of threads that are looked at one by one.
     windows: FxHashMap<u32, Window>,
@@ -155,9 +160,11 @@ impl Watch {
             memory,
             python,
             mode,
+            ways: BTreeSet::new(),
             fallback: mode,
             native,
             kernel: None,
+            former_kernel: None,
             window: Window::new(copies(mode)),
             windows: FxHashMap::default(),
             resting: Resting::default(),
@@ -228,6 +235,7 @@ impl Watch {
     /// When the lists that all hangs on can not be read: the process is ending, or is no longer the program it was.
     pub(crate) fn take(&mut self, wanted: Wanted<'_>) -> Result<(), Unreadable> {
         self.effort.moments += 1;
+        self.ways.insert(self.mode);
         self.before.take(&mut self.moment, self.codes.replaced);
         let before = self.memory.count().calls;
         let taken = match self.mode {

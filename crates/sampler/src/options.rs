@@ -19,6 +19,8 @@ pub struct Options {
     pub duration: Option<Duration>,
     /// How a true copy of the stacks is got.
     pub mode: Mode,
+    /// With [`Mode::Stop`]: have the kernel take them where it may and that costs the program less.
+    pub cheaper: bool,
     /// Say aloud when it is another than was asked for.
     pub insist: bool,
     /// The share of time that stopped threads may stand still, all together, over 0. The rate is lowered to fit.
@@ -93,6 +95,7 @@ impl Default for Options {
             began: None,
             duration: None,
             mode: Mode::Stop,
+            cheaper: false,
             insist: false,
             max_overhead: MAX_OVERHEAD,
             restart_calls: true,

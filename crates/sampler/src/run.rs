@@ -1,5 +1,6 @@
 //! The loop: at each instant of the clock one moment of the process, named and given to the sink.
 
+mod cheaper;
 mod delays;
 mod held;
 mod look;
@@ -191,6 +192,9 @@ impl Run<'_> {
         self.stopper().attend();
         if self.looks.len() > 1 && self.looks[0].is_ticked() {
             self.looks[0].fall_back("it has several Pythons");
+        }
+        if let [only] = self.looks.as_mut_slice() {
+            only.choose_cheaper();
         }
         let mut end = self.looks[0].tick(slot, &mut self.out);
         for index in 1..self.looks.len() {

@@ -102,7 +102,7 @@ pub struct Cost {
 
 impl Cost {
     fn add(&mut self, sampler: &Sampler) {
-        self.modes.insert(sampler.mode());
+        self.modes.extend(sampler.ways());
         self.effort = self.effort + sampler.effort();
         self.still.extend(sampler.stood_still());
         self.late += sampler.late_stops();

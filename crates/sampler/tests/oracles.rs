@@ -9,6 +9,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use common::{Seen, attach, kernel_may};
 use py_spy_sampler::{Mode, Options};
@@ -208,6 +209,31 @@ macro_rules! oracles {
 }
 
 oracles!(flip generators resumed mixed deep torture come_and_go);
+
+/// Samples of a run that begins by stopping, at 1,000 a second: what it costs is looked at each half second.
+const GOES_OVER_WITHIN: u64 = 4000;
+
+/// A run that may choose goes over to the kernel, with no impossible stack before, then or after.
+#[test]
+fn a_run_goes_over_to_the_kernel_by_itself() {
+    if !kernel_may() {
+        return;
+    }
+    let turn = turn();
+    let all = subjects("generators");
+    for interpreter in [all[0], all[all.len() / 2], all[all.len() - 1]] {
+        let name = format!("{interpreter} generators, whatever costs less");
+        let program = Program::start(&turn, interpreter, "generators", &[]);
+        let options = Options { cheaper: true, interval: Duration::from_millis(1), ..options(Mode::Stop) };
+        let seen = attach(&program, options).run(GOES_OVER_WITHIN);
+        let total = judge(&name, &program, &seen);
+        eprintln!("{name}: {total:?}, {} looks that stopped it", seen.effort.stops);
+        assert_eq!(total.impossible, 0, "{name}");
+        assert_eq!(seen.mode, Mode::Kernel, "{name}: {total:?}");
+        assert!(seen.effort.stops > 0, "{name}: it was by the kernel from the beginning");
+        assert!(few(total.dropped, total) && few(total.moving, total), "{name}: {total:?}");
+    }
+}
 
 /// A second interpreter, with the same GIL or one of its own, does not hide the main one, nor the other way round.
 #[test]

@@ -21,6 +21,7 @@ CALLS = {
     "pidfd_send_signal": 424,
     "pidfd_open": 434,
     "clone3": 435,
+    "bpf": 321,
     "openat2": 437,
     "epoll_pwait2": 441,
 }

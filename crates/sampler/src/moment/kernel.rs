@@ -16,10 +16,12 @@ use std::time::{Duration, Instant};
 
 use py_spy_address_space::Addr;
 use py_spy_kernel::{Chain, Left, Missing, Stacks, Subject, Tick, Ticks, Unavailable};
+use py_spy_python::layout::Layout;
 use py_spy_python::{Gil, Stack, Unreadable};
 use rustc_hash::FxHashMap;
 
 use super::Watch;
+use crate::Mode;
 use crate::clock::Dice;
 use crate::roster::{Member, PTHREAD_TID};
 use offers::Offers;
@@ -79,39 +81,79 @@ pub(crate) enum NoKernel {
     Lock,
 }
 
+/// What the kernel's program is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Recipe {
+    layout: Layout,
+    interpreter: Addr,
+    gil: Option<Gil>,
+    namespace: (u64, u64),
+    period: u64,
+    frames: u32,
+    stacks: Option<Stacks>,
+}
+
+impl Recipe {
+    /// Makes the program and loads it: that takes some tens of milliseconds.
+    pub(crate) fn load(&self) -> Result<Ticks, Unavailable> {
+        let Recipe { layout, interpreter, gil, namespace, period, frames, stacks } = self;
+        Ticks::new(&Subject {
+            layout,
+            interpreter: *interpreter,
+            gil: *gil,
+            namespace: *namespace,
+            tid_at: PTHREAD_TID as u32,
+            period: *period,
+            frames: *frames,
+            stacks: *stacks,
+        })
+    }
+}
+
 impl Watch {
     /// Has the kernel take the samples from now on, one after each `interval` of a thread's CPU time. `deep`: of stacks as deep as
     /// can be at this rate.
     pub(crate) fn begin_kernel(&mut self, interval: Duration, deep: bool) -> Result<(), NoKernel> {
+        let recipe = self.recipe(interval, deep)?;
+        let ticks = recipe.load()?;
+        self.begin_loaded(&recipe, ticks)
+    }
+
+    /// What the kernel's program has to know.
+    pub(crate) fn recipe(&mut self, interval: Duration, deep: bool) -> Result<Recipe, NoKernel> {
         self.renew_roster()?;
         let [interpreter] = self.roster.interpreters.as_slice() else { return Err(NoKernel::Interpreters) };
         let (interpreter, gil) = (interpreter.at, interpreter.gil);
         if self.roster.members.iter().all(|member| member.tid.is_none()) {
             return Err(NoKernel::Ids);
         }
-        let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+        let period = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
         let namespace = std::fs::metadata(format!("/proc/{}/ns/pid", self.target.pid));
         let namespace = namespace.map(|file| (file.dev(), file.ino())).map_err(Unavailable::Namespace)?;
-        let frames = if deep { Ticks::frames_at(interval) } else { Ticks::FRAMES };
-        let layout = &self.python.layout;
+        let frames = if deep { Ticks::frames_at(period) } else { Ticks::FRAMES };
         let (user, kernel) = (self.native.is_some(), self.kernel_frames);
         let of_all = self.native.as_ref().is_some_and(|native| native.all);
         let stacks = (user || kernel).then_some(Stacks { user, kernel, of_all });
-        let (tid_at, period) = (PTHREAD_TID as u32, interval);
-        let subject = Subject { layout, interpreter, gil, namespace, tid_at, period, frames, stacks };
-        let (ticks, known, now) = (Ticks::new(&subject)?, FxHashMap::default(), Instant::now());
-        let dice = Dice::new();
-        let (offers, version) = (Offers::default(), None);
+        Ok(Recipe { layout: self.python.layout.clone(), interpreter, gil, namespace, period, frames, stacks })
+    }
+
+    /// As [`Watch::begin_kernel`], with what came of a recipe of this process.
+    pub(crate) fn begin_loaded(&mut self, recipe: &Recipe, ticks: Ticks) -> Result<(), NoKernel> {
+        // No tick is to be taken twice.
+        if let Some(former) = &mut self.kernel {
+            former.ticks.end();
+        }
+        let now = Instant::now();
         let mut kernel = Kernel {
             ticks,
-            known,
-            version,
-            interpreter,
-            gil,
+            known: FxHashMap::default(),
+            version: None,
+            interpreter: recipe.interpreter,
+            gil: recipe.gil,
             changed: (now, 0),
             stable: now,
-            dice,
-            offers,
+            dice: Dice::new(),
+            offers: Offers::default(),
             stack_copies: StackCopies::default(),
             missed: 0,
             replaced: 0,
@@ -119,7 +161,8 @@ impl Watch {
         kernel.tell(self);
         kernel.changed.1 = self.roster.version;
         kernel.ticks.begin(&mut self.tasks, |bound| kernel.dice.below(bound))?;
-        self.kernel = Some(kernel);
+        self.former_kernel = self.kernel.replace(kernel);
+        self.ways.insert(Mode::Kernel);
         Ok(())
     }
 
@@ -129,6 +172,11 @@ impl Watch {
     /// When samples have to be taken in another way from now on; what came until now is in `ticked` all the same.
     pub(crate) fn take_ticks(&mut self, ticked: &mut Ticked) -> Result<(), NoKernel> {
         ticked.clear();
+        if let Some(mut former) = self.former_kernel.take()
+            && let Err(why) = self.take_ticks_of(&mut former, ticked)
+        {
+            log::debug!("the ticks of before: {why}");
+        }
         let Some(mut kernel) = self.kernel.take() else { return Ok(()) };
         let taken = self.take_ticks_of(&mut kernel, ticked);
         self.kernel = Some(kernel);
@@ -212,7 +260,7 @@ impl Watch {
         });
         kernel.stack_copies.tell(&kernel.ticks);
         let missed = kernel.ticks.missed();
-        ticked.missed = missed.saturating_sub(kernel.missed);
+        ticked.missed += missed.saturating_sub(kernel.missed);
         kernel.missed = missed;
         kernel.replaced += self.check_codes(ticked);
         let [interpreter] = self.roster.interpreters.as_slice() else {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use py_spy_profile::{Nanos, Sink, Tables};
 
 use super::add;
+use super::cheaper::Cheaper;
 use super::delays::Delays;
 use super::held::Held;
 use super::parked::{Parked, Queue, Writer};
@@ -52,6 +53,7 @@ pub(super) struct Look<'a> {
     /// What the kernel took.
     pub(super) ticked: Ticked,
     pub(super) delays: Delays,
+    pub(super) cheaper: Cheaper,
     /// Where the kernel's frames are wanted.
     pub(super) kernel_names: Option<KernelNames>,
     /// The kernel is to follow as many frames as it can.
@@ -84,6 +86,7 @@ impl<'a> Look<'a> {
             wanted: Vec::new(),
             ticked: Ticked::default(),
             delays: Delays::default(),
+            cheaper: Cheaper::default(),
             kernel_names: None,
             deep: false,
             began: 0,
@@ -237,6 +240,7 @@ impl<'a> Look<'a> {
             }
             let active = member.tid.is_some_and(|tid| self.running.contains(&tid));
             add(&self.control.active, usize::from(active));
+            self.cheaper.samples += u64::from(active);
             let frames = parts.iter().flat_map(|&part| {
                 let part = &moment.parts[part];
                 moment.frames[part.first..part.end].iter().rev()

@@ -17,14 +17,19 @@ use crate::stacks::mixed::Both;
 use crate::{End, Mode};
 
 impl Look<'_> {
-    /// Has the kernel take the samples from now on, if it can and is asked for. Their times count from `began`.
+    /// Has the kernel take the samples from now on, if it can and is asked for. The times of those that it takes count from `began`.
     pub(super) fn begin_kernel(&mut self, began: Instant) {
-        if self.options.mode != Mode::Kernel {
-            return;
-        }
         let elapsed = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.began = py_spy_target::monotonic_time().saturating_sub(elapsed);
-        match self.watch.begin_kernel(self.options.interval, self.deep) {
+        if self.options.mode == Mode::Kernel {
+            let begun = self.watch.begin_kernel(self.options.interval, self.deep);
+            self.begun(begun);
+        }
+    }
+
+    /// The kernel takes the samples from now on, or it is said why not.
+    pub(super) fn begun(&mut self, begun: Result<(), NoKernel>) {
+        match begun {
             Ok(()) => {
                 self.kernel_names = self.options.kernel_frames.then(KernelNames::read);
                 self.delays.begin(&mut self.watch.tasks);
@@ -40,6 +45,14 @@ impl Look<'_> {
         let pid = self.watch.target.pid;
         let level = if self.options.insist { log::Level::Warn } else { log::Level::Info };
         log::log!(level, "process {pid}: the kernel does not take the samples: {why}");
+        self.cheaper.give_up();
+        let fallback = self.watch.fallback;
+        self.watch.change_mode(fallback);
+    }
+
+    /// The same, and the kernel may take them again later.
+    pub(super) fn leave_kernel(&mut self, why: &str) {
+        log::info!("process {}: the kernel does not take the samples any more: {why}", self.watch.target.pid);
         let fallback = self.watch.fallback;
         self.watch.change_mode(fallback);
     }
@@ -99,6 +112,7 @@ impl Look<'_> {
             let samples = waited.saturating_add(stack.samples.into());
             add(&self.control.gil_held, if stack.holds_gil { samples as usize } else { 0 });
             add(&self.control.active, samples as usize);
+            self.cheaper.samples += 1;
             if stack.holds_gil || !self.options.gil_only {
                 end = self.write_tick(stack, samples, &ticked, out);
             }

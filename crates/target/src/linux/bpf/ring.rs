@@ -29,6 +29,10 @@ pub struct Ring {
     size: usize,
 }
 
+#[expect(unsafe_code, reason = "it owns memory that any thread may read")]
+// SAFETY: the mappings are the ring's alone and go with it; they are of the process, not of a thread.
+unsafe impl Send for Ring {}
+
 impl Ring {
     /// A ring of so many bytes: a power of two, at least a page.
     ///

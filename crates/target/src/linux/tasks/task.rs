@@ -72,9 +72,14 @@ impl Slices {
         self.number(1)
     }
 
+    /// How often the thread was put on a CPU.
+    pub fn turns(&self) -> Option<u64> {
+        self.number(2)
+    }
+
     fn number(&self, index: usize) -> Option<u64> {
         let text = self.text.get(..usize::from(self.len))?;
-        std::str::from_utf8(text).ok()?.split(' ').nth(index)?.parse().ok()
+        std::str::from_utf8(text).ok()?.split_ascii_whitespace().nth(index)?.parse().ok()
     }
 
     /// False where the kernel does not count (it says only zeroes then) or has no such file.
