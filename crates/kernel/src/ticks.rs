@@ -201,6 +201,18 @@ impl Ticks {
         Timers::open(tasks, &self.program, self.periods, &mut below, meet)
     }
 
+    /// Has no ticks come until [`Ticks::go_on`].
+    pub fn pause(&self) {
+        self.timers.disable();
+    }
+
+    /// Has ticks come again.
+    pub fn go_on(&self) {
+        if let Err(error) = self.timers.enable() {
+            log::debug!("a timer stays switched off: {error}");
+        }
+    }
+
     /// Takes the timers away; what was left until now can still be drained.
     pub fn end(&mut self) {
         self.timers = Timers::default();
@@ -217,9 +229,7 @@ impl Ticks {
             Ok(timers) => {
                 self.timers = timers;
                 self.timers.owe();
-                if let Err(error) = self.timers.enable() {
-                    log::debug!("a timer stays switched off: {error}");
-                }
+                self.go_on();
             }
             Err(why) => log::debug!("threads keep their makers' timers: {why}"),
         }

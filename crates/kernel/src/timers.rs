@@ -97,6 +97,15 @@ impl Timers {
         self.timers.iter().try_for_each(|timer| timer.event.enable())
     }
 
+    /// Switches all off.
+    pub(crate) fn disable(&self) {
+        for timer in &self.timers {
+            if let Err(error) = timer.event.disable() {
+                log::debug!("the timer of thread {} is not switched off: {error}", timer.own_tid);
+            }
+        }
+    }
+
     /// True when a thread has one of its own, which it did not get from its maker.
     pub(crate) fn has(&self, own_tid: u32) -> bool {
         self.find(own_tid).is_ok()

@@ -159,10 +159,13 @@ impl Run<'_> {
     /// Lets everything go and waits until it may go on.
     fn pause(&mut self) {
         self.stopper().let_all_go();
+        let kernel = |run: &Run<'_>, pauses| run.looks[0].watch.kernel.iter().for_each(|kernel| kernel.pause(pauses));
+        kernel(self, true);
         self.control.paused.fetch_add(1, Relaxed);
         while self.control.pause.load(Relaxed) && !self.control.stop.load(Relaxed) {
             std::thread::sleep(LOOK_UP_PAUSE);
         }
+        kernel(self, false);
         self.control.paused.fetch_sub(1, Relaxed);
     }
 

@@ -88,7 +88,9 @@ fn still(lab: &Lab) -> Result<Table> {
 /// Records once: looks a second, the median and the longest of 99 % of the stops in us, and the share of a CPU that it took in %.
 fn once(lab: &Lab, subject: &Subject, rate: u32, native: bool) -> Result<[f64; 4]> {
     let mut command = Command::new(&lab.ours);
-    command.args(["record", "--stats", "--format", "raw", "--output"]).arg(lab.scratch.path().join("out"));
+    command
+        .args(["record", "--sampler", "stop", "--stats", "--format", "raw", "--output"])
+        .arg(lab.scratch.path().join("out"));
     command.args(["--duration", if lab.options.quick { "1" } else { "3" }, "--rate", &rate.to_string()]);
     command.args(native.then_some("--native")).args((subject.shape.sleepers > 0).then_some("--idle"));
     command.args(["--pid", &subject.id().to_string()]).stdout(Stdio::null()).stderr(Stdio::piped());

@@ -276,6 +276,11 @@ impl Watch {
 }
 
 impl Kernel {
+    /// Has the kernel take no samples, or take them again.
+    pub(crate) fn pause(&self, pauses: bool) {
+        if pauses { self.ticks.pause() } else { self.ticks.go_on() }
+    }
+
     /// Tells the program of the threads that have come, and of those that have gone.
     fn tell(&mut self, watch: &Watch) {
         if self.version == Some(watch.roster.version) {

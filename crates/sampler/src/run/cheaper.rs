@@ -4,6 +4,7 @@
 //! time that a thread is put on a CPU, for its timer is set up then: a program that hands a lock to and fro is better stopped. So it
 //! begins by stopping, which needs no preparation, and looks now and then what the other way would have cost.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,9 @@ const REST: Duration = Duration::from_secs(20);
 
 /// Of more threads it is not asked how often they were put on a CPU: it is a system call each, and they have a timer each.
 const MAX_THREADS: usize = 512;
+
+/// Where more processes are sampled at one time the kernel is not asked: each takes a program of its own, and us the time to load it.
+const MAX_PROCESSES: u64 = 16;
 
 /// Code objects that may have become others between two looks: of a program that makes code all the time the kernel can not tell what
 /// ran.
@@ -80,9 +84,8 @@ impl Counts {
             Mode::Kernel if by_kernel > DEARER * by_stopping * self.samples as f64 => {
                 Choice::Leave("its threads are put on a CPU so often that stopping them costs less")
             }
-            Mode::Kernel => Choice::Stay,
             Mode::Stop if is_still && by_kernel < CHEAPER * self.stood.as_nanos() as f64 => Choice::Kernel,
-            Mode::Stop => Choice::Stay,
+            Mode::Kernel | Mode::Stop => Choice::Stay,
             // Nothing else is as true.
             Mode::Nonblocking => Choice::Kernel,
         }
@@ -121,7 +124,8 @@ impl Cheaper {
 impl Look<'_> {
     /// Goes over to the cheaper way, if that is wanted.
     pub(super) fn choose_cheaper(&mut self) {
-        if !self.options.cheaper || self.cheaper.is_given_up {
+        let many = self.control.running.load(Relaxed) > MAX_PROCESSES;
+        if !self.options.cheaper || self.cheaper.is_given_up || many {
             return;
         }
         if let Some(loading) = self.cheaper.loading.take() {
@@ -158,8 +162,10 @@ impl Look<'_> {
     fn count(&mut self) -> Counts {
         let tids: Vec<u32> = self.watch.tasks.ids().collect();
         let turns = |tid| self.watch.tasks.slices(tid).and_then(|slices| slices.turns()).unwrap_or(0);
-        let switches = tids.into_iter().map(turns).sum();
-        let (stood, replaced) = (self.watch.stopper.still().total(), self.watch.codes.replaced);
+        let turns: u64 = tids.into_iter().map(turns).sum();
+        let (still, replaced) = (self.watch.stopper.still(), self.watch.codes.replaced);
+        // Each stop is one of them.
+        let (stood, switches) = (still.total(), turns.saturating_sub(still.count()));
         Counts { switches, stood, samples: self.cheaper.samples, replaced }
     }
 

@@ -22,8 +22,8 @@ impl Look<'_> {
         let elapsed = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.began = py_spy_target::monotonic_time().saturating_sub(elapsed);
         if self.options.mode == Mode::Kernel {
-            let begun = self.watch.begin_kernel(self.options.interval, self.deep);
-            self.begun(begun);
+            let takes = self.watch.begin_kernel(self.options.interval, self.deep);
+            self.begun(takes);
         }
     }
 

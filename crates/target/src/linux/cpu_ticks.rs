@@ -21,6 +21,7 @@ const CLOSE_ON_EXEC: u64 = 8;
 
 /// Orders to an event.
 const ENABLE: u64 = 0x2400;
+const DISABLE: u64 = 0x2401;
 const SET_PERIOD: u64 = 0x4008_2404;
 const SET_PROGRAM: u64 = 0x4004_2408;
 
@@ -82,12 +83,20 @@ impl CpuTicks {
         Ok(ticks)
     }
 
-    /// Switches it on.
+    /// Switches it on, and those that threads have got from this one.
     ///
     /// # Errors
     /// What the kernel says.
     pub fn enable(&self) -> io::Result<()> {
         self.order(ENABLE, 0)
+    }
+
+    /// Switches it off, and those that threads have got from this one.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn disable(&self) -> io::Result<()> {
+        self.order(DISABLE, 0)
     }
 
     /// Gives this thread another period, which begins now, and all threads that are made from now on. Those that were made

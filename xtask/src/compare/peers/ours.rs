@@ -29,7 +29,7 @@ pub(crate) struct Ours {
 impl Peer for Ours {
     fn name(&self) -> String {
         let option = match self.way {
-            Way::Stop => "",
+            Way::Stop => " --sampler stop",
             Way::Nonblocking => " --nonblocking",
             Way::Kernel => " --sampler kernel",
         };
@@ -49,7 +49,7 @@ impl Peer for Ours {
     }
 
     fn has_native(&self) -> bool {
-        self.way == Way::Stop
+        self.way != Way::Nonblocking
     }
 
     fn dump(&self, pid: u32) -> Option<Command> {
@@ -65,10 +65,12 @@ impl Peer for Ours {
         command.args(["--duration", &order.ask.seconds.to_string()]);
         command.args(order.ask.native.then_some("--native"));
         match self.way {
-            Way::Stop if self.has_limit && order.ask.rate == HIGHEST => {
-                command.args(["--max-overhead", "100"]);
+            Way::Stop => {
+                command.args(["--sampler", "stop"]);
+                if self.has_limit && order.ask.rate == HIGHEST {
+                    command.args(["--max-overhead", "100"]);
+                }
             }
-            Way::Stop => {}
             Way::Nonblocking => {
                 command.arg("--nonblocking");
             }
