@@ -12,9 +12,11 @@ mod state;
 mod ticks;
 mod timers;
 mod torn;
+mod unavailable;
 mod walker;
 
 pub use record::{Chain, Missing, StackCopy, Tick};
 pub use stack_copy::Stacks;
-pub use ticks::{Left, Ticks, Unavailable};
+pub use ticks::{Left, Ticks};
+pub use unavailable::Unavailable;
 pub use walker::Subject;

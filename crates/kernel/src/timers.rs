@@ -9,7 +9,7 @@ use std::io;
 use py_spy_target::{CpuTicks, Program, Tasks};
 
 use crate::periods::Periods;
-use crate::ticks::Unavailable;
+use crate::unavailable::Unavailable;
 
 /// After so many ticks a timer gets another period.
 const VARY_AFTER: u32 = 20;

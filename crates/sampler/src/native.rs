@@ -1,6 +1,7 @@
 //! Native stacks of one process: copied while a thread stands still, followed and named afterwards.
 
 mod asking;
+mod copied;
 mod jit_dump;
 mod known;
 mod loaded;
@@ -12,12 +13,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::{Addr, Mapping, Memory, Module, read_u64};
-use py_spy_native::{DebugFrames, End, NativeFrame, Registers, Source, Stack, Unwinder};
+use py_spy_native::{DebugFrames, End, NativeFrame, Registers, Source, Unwinder};
 use py_spy_profile::Tables;
 use py_spy_target::{Core, Live, RootFolder, Target};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use asking::Asking;
+pub(crate) use copied::Copied;
 use jit_dump::JitDump;
 use known::Answer;
 pub(crate) use known::Known;
@@ -31,9 +33,6 @@ const RED_ZONE: u64 = 128;
 
 /// No more of a stack is copied. Longer ones are cut.
 const MAX_STACK: usize = 128 << 10;
-
-/// The kernel's pages, bytes.
-const PAGE: u64 = 4096;
 
 /// So much more is copied than a thread's stack had last time.
 const MARGIN: u64 = 64;
@@ -75,27 +74,6 @@ struct Copy {
     registers: Registers,
     from: Addr,
     bytes: Vec<u8>,
-}
-
-/// A copied stack: what lies from an address on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Copied<'a> {
-    pub(crate) from: Addr,
-    pub(crate) bytes: &'a [u8],
-    /// A bit for each page that is missing in it, the lowest for that of `from`.
-    pub(crate) missing: u64,
-}
-
-impl Stack for Copied<'_> {
-    fn word(&self, at: Addr) -> Option<u64> {
-        let index = usize::try_from(at.checked_sub(self.from)?).ok()?;
-        let word = self.bytes.get(index..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
-        let is_missing = |at: Addr| {
-            let page = u32::try_from(at / PAGE - self.from / PAGE).ok();
-            page.and_then(|page| self.missing.checked_shr(page)).is_some_and(|bits| bits & 1 != 0)
-        };
-        word.filter(|_| self.missing == 0 || !is_missing(at) && !is_missing(at + 7))
-    }
 }
 
 /// Where the unwinder reads.
@@ -322,22 +300,5 @@ impl Native {
         if self.asked.remove(&at) {
             self.known.insert(at, Known::of(answer, tables));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_missing_in_a_copy_is_no_word() {
-        let bytes: Vec<u8> = (0..3 * PAGE).map(|at| (at / PAGE) as u8).collect();
-        let copied = Copied { from: 0x7000 + 16, bytes: &bytes, missing: 0b010 };
-        assert_eq!(copied.word(0x7010), Some(0));
-        assert_eq!(copied.word(0x7fff - 7), Some(0));
-        assert_eq!([0x7ff9, 0x8000, 0x8ff8, 0x8ffc].map(|at| copied.word(at)), [None; 4]);
-        assert!(copied.word(0x9000).is_some());
-        assert_eq!([0x700f, 0xa009, u64::MAX].map(|at| copied.word(at)), [None; 3]);
-        assert_eq!(Copied { missing: 0, ..copied }.word(0x8010), Some(0x0101_0101_0101_0101));
     }
 }

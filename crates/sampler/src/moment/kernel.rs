@@ -8,23 +8,25 @@
 
 mod code_check;
 mod offers;
+mod recipe;
+mod refused;
 mod stack_copies;
 mod ticked;
 
-use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use py_spy_address_space::Addr;
-use py_spy_kernel::{Chain, Left, Missing, Stacks, Subject, Tick, Ticks, Unavailable};
-use py_spy_python::layout::Layout;
+use py_spy_kernel::{Chain, Left, Missing, Tick, Ticks};
 use py_spy_python::{Gil, Stack, Unreadable};
 use rustc_hash::FxHashMap;
 
 use super::Watch;
 use crate::Mode;
 use crate::clock::Dice;
-use crate::roster::{Member, PTHREAD_TID};
+use crate::roster::Member;
 use offers::Offers;
+pub(crate) use recipe::Recipe;
+pub(crate) use refused::NoKernel;
 use stack_copies::{Besides, StackCopies};
 pub(crate) use ticked::{Stranger, Ticked, TickedStack};
 
@@ -62,54 +64,6 @@ pub(crate) struct Kernel {
     replaced: u64,
 }
 
-/// Why the kernel takes no samples, or none any more.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NoKernel {
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-    #[error("its threads could not be listed: {0}")]
-    Unreadable(#[from] Unreadable),
-    #[error("it has several interpreters, and a thread may run in more than one")]
-    Interpreters,
-    #[error("the kernel's ids of its threads are not known")]
-    Ids,
-    #[error("a stack is deeper than {0} frames")]
-    Deep(u32),
-    #[error("it makes and frees code all the time")]
-    Codes,
-    #[error("its lock was made, or has become another")]
-    Lock,
-}
-
-/// What the kernel's program is made of.
-#[derive(Debug, Clone)]
-pub(crate) struct Recipe {
-    layout: Layout,
-    interpreter: Addr,
-    gil: Option<Gil>,
-    namespace: (u64, u64),
-    period: u64,
-    frames: u32,
-    stacks: Option<Stacks>,
-}
-
-impl Recipe {
-    /// Makes the program and loads it: that takes some tens of milliseconds.
-    pub(crate) fn load(&self) -> Result<Ticks, Unavailable> {
-        let Recipe { layout, interpreter, gil, namespace, period, frames, stacks } = self;
-        Ticks::new(&Subject {
-            layout,
-            interpreter: *interpreter,
-            gil: *gil,
-            namespace: *namespace,
-            tid_at: PTHREAD_TID as u32,
-            period: *period,
-            frames: *frames,
-            stacks: *stacks,
-        })
-    }
-}
-
 impl Watch {
     /// Has the kernel take the samples from now on, one after each `interval` of a thread's CPU time. `deep`: of stacks as deep as
     /// can be at this rate.
@@ -117,24 +71,6 @@ impl Watch {
         let recipe = self.recipe(interval, deep)?;
         let ticks = recipe.load()?;
         self.begin_loaded(&recipe, ticks)
-    }
-
-    /// What the kernel's program has to know.
-    pub(crate) fn recipe(&mut self, interval: Duration, deep: bool) -> Result<Recipe, NoKernel> {
-        self.renew_roster()?;
-        let [interpreter] = self.roster.interpreters.as_slice() else { return Err(NoKernel::Interpreters) };
-        let (interpreter, gil) = (interpreter.at, interpreter.gil);
-        if self.roster.members.iter().all(|member| member.tid.is_none()) {
-            return Err(NoKernel::Ids);
-        }
-        let period = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
-        let namespace = std::fs::metadata(format!("/proc/{}/ns/pid", self.target.pid));
-        let namespace = namespace.map(|file| (file.dev(), file.ino())).map_err(Unavailable::Namespace)?;
-        let frames = if deep { Ticks::frames_at(period) } else { Ticks::FRAMES };
-        let (user, kernel) = (self.native.is_some(), self.kernel_frames);
-        let of_all = self.native.as_ref().is_some_and(|native| native.all);
-        let stacks = (user || kernel).then_some(Stacks { user, kernel, of_all });
-        Ok(Recipe { layout: self.python.layout.clone(), interpreter, gil, namespace, period, frames, stacks })
     }
 
     /// As [`Watch::begin_kernel`], with what came of a recipe of this process.
