@@ -32,6 +32,7 @@ use lab::Lab;
 pub(crate) use lab::{build, root, say, target};
 use options::Options;
 pub(crate) use options::USAGE;
+pub(crate) use peers::bare;
 pub(crate) use peers::run as run_to_end;
 pub(crate) use table::Table;
 

@@ -27,6 +27,8 @@ fn main() -> Result<()> {
         ["support"] => support::write(),
         ["compare", ref rest @ ..] => compare::run(rest),
         ["programs", ref names @ ..] => programs::run(names),
+        // For `compare` itself.
+        [compare::bare::WORD, ref rest @ ..] => compare::bare::run(rest),
         ["natives", ref names @ ..] => natives::run(names),
         _ => bail!("{USAGE} | {} | {} | {}", compare::USAGE, programs::USAGE, natives::USAGE),
     }

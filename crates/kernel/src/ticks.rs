@@ -84,11 +84,12 @@ impl Ticks {
     pub fn new(subject: &Subject<'_>) -> Result<Ticks, Unavailable> {
         let words = FrameWords::of(&subject.layout.frame).ok_or(Unavailable::Layout)?;
         let periods = Periods::of(subject.period);
-        let ring = match (periods.asked() <= LARGE_FROM, subject.stacks) {
-            (false, None) => RING,
-            (true, None) => LARGE_RING,
-            (false, Some(_)) => RING_OF_STACKS,
-            (true, Some(_)) => LARGE_RING_OF_STACKS,
+        let with_stacks = subject.stacks.is_some_and(|stacks| stacks.user);
+        let ring = match (periods.asked() <= LARGE_FROM, with_stacks) {
+            (false, false) => RING,
+            (true, false) => LARGE_RING,
+            (false, true) => RING_OF_STACKS,
+            (true, true) => LARGE_RING_OF_STACKS,
         };
         let ring = Ring::new(ring).map_err(Unavailable::Map)?;
         let states = Map::new(MapKind::Hash, 4, 8, MAX_THREADS).map_err(Unavailable::Map)?;

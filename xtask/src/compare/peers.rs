@@ -1,6 +1,7 @@
 //! The profilers, each behind the same few questions.
 
 mod austin;
+pub(crate) mod bare;
 mod collapsed;
 mod install;
 mod mojo;
