@@ -178,3 +178,93 @@ impl Timer {
         true
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::print_stderr, reason = "a test says what it could not do")]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    /// `r0 = 0`, and the end.
+    const NOTHING: [u64; 2] = [0xb7, 0x95];
+
+    const ASKED: u64 = 1_000_000;
+
+    /// A thread that waits, by its id; it ends with the sender.
+    fn waiting() -> (u32, Sender<()>) {
+        let (said, tid) = channel();
+        let (end, wait) = channel::<()>();
+        std::thread::spawn(move || {
+            said.send(std::fs::read_link("/proc/thread-self").expect("its folder")).expect("it is waited for");
+            wait.recv().ok();
+        });
+        let folder = tid.recv().expect("it began");
+        let name = folder.file_name().expect("a name").to_str().expect("a number");
+        (name.parse().expect("a number"), end)
+    }
+
+    /// Timers of our own threads; `None`, which is said, where there may be none.
+    fn open(tasks: &mut Tasks) -> Option<Timers> {
+        let program = match Program::load(&NOTHING) {
+            Ok(program) => program,
+            Err(why) => {
+                eprintln!("SKIPPED: {why}");
+                return None;
+            }
+        };
+        let opened = Timers::open(tasks, &program, Periods::of(ASKED), &mut |_| 0, |_, _| {});
+        opened.inspect_err(|why| eprintln!("SKIPPED: {why}")).ok()
+    }
+
+    #[test]
+    fn threads_get_timers_of_their_own_when_they_are_opened_again() {
+        let mut tasks = Tasks::of(std::process::id()).expect("we are");
+        let (first, _first) = waiting();
+        let Some(timers) = open(&mut tasks) else { return };
+        let (second, _second) = waiting();
+        assert_eq!([first, second].map(|tid| timers.has(tid)), [true, false]);
+        timers.enable().expect("they are ours");
+        let timers = open(&mut tasks).expect("as before");
+        assert_eq!([first, second].map(|tid| timers.has(tid)), [true, true]);
+    }
+
+    #[test]
+    fn a_period_changes_after_some_ticks_and_what_is_lost_is_made_up_for() {
+        let mut tasks = Tasks::of(std::process::id()).expect("we are");
+        let (tid, _end) = waiting();
+        let Some(mut timers) = open(&mut tasks) else { return };
+        let mut changed = Vec::new();
+        for ticks in 1..=VARY_AFTER {
+            assert_eq!((timers.more(tid, ASKED, &mut |_| 0), changed.len()), (0, 0), "{ticks}");
+            timers.vary(|| 900_000, |tid, period| changed.push((tid, period)));
+        }
+        assert_eq!(changed, [(tid, 900_000)]);
+        // Half a period of 0.9 of what a tick stands for: in 45 of 100 cases one more, once.
+        assert_eq!(timers.more(tid, ASKED, &mut |_| 449_999), 1);
+        assert_eq!(timers.more(tid, ASKED, &mut |_| 0), 0);
+        timers.owe();
+        assert_eq!(timers.more(tid, ASKED, &mut |_| 450_000), 0);
+        assert_eq!(timers.more(0, ASKED, &mut |_| 0), 0);
+    }
+
+    #[test]
+    fn of_many_each_has_its_turn() {
+        let mut tasks = Tasks::of(std::process::id()).expect("we are");
+        let threads: Vec<_> = (0..MAX_VARIED + 3).map(|_| waiting()).collect();
+        let Some(mut timers) = open(&mut tasks) else { return };
+        for (tid, _) in &threads {
+            for _ in 0..VARY_AFTER {
+                timers.more(*tid, ASKED, &mut |_| 0);
+            }
+        }
+        let mut changed = Vec::new();
+        for expected in [MAX_VARIED, threads.len(), threads.len()] {
+            timers.vary(|| 900_000, |tid, _| changed.push(tid));
+            assert_eq!(changed.len(), expected);
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        assert_eq!(changed.len(), threads.len());
+    }
+}
