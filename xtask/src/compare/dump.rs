@@ -47,7 +47,13 @@ pub(crate) fn section(lab: &Lab) -> Result<String> {
             for (peer, times) in &found {
                 let peer = group.peers[*peer];
                 let ratio = ours.as_ref().filter(|_| !peer.is_ours()).map(|ours| times.ratio(ours)).unwrap_or_default();
-                table.row([words.to_owned(), peer.name(), group.python(), times.text(""), ratio]);
+                table.row([
+                    words.to_owned(),
+                    if peer.is_ours() { "ours".to_owned() } else { peer.name() },
+                    group.python(),
+                    times.text(""),
+                    ratio,
+                ]);
             }
         }
     }
