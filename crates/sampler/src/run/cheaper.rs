@@ -46,7 +46,7 @@ struct Counts {
     switches: u64,
     /// For how long they stood still.
     stood: Duration,
-    /// Samples of threads that run.
+    /// Samples of threads on a CPU: of those that wait for one neither way takes anything.
     samples: u64,
     /// Code objects that have become others.
     replaced: u64,
@@ -95,7 +95,7 @@ impl Counts {
 /// What is known of both ways.
 #[derive(Debug, Default)]
 pub(super) struct Cheaper {
-    /// Samples of threads that run, so far.
+    /// Samples that nothing was stopped for, so far.
     pub(super) samples: u64,
     last: Option<(Instant, Counts)>,
     /// What one sample costs by stopping, ns.
@@ -153,7 +153,7 @@ impl Look<'_> {
             Choice::Stay => {}
             Choice::Kernel => self.load(now),
             Choice::Leave(why) => {
-                self.cheaper.rest_until = Some(now + REST);
+                (self.cheaper.rest_until, self.cheaper.last) = (Some(now + REST), None);
                 self.leave_kernel(why);
             }
         }
@@ -166,7 +166,8 @@ impl Look<'_> {
         let (still, replaced) = (self.watch.stopper.still(), self.watch.codes.replaced);
         // Each stop is one of them.
         let (stood, switches) = (still.total(), turns.saturating_sub(still.count()));
-        Counts { switches, stood, samples: self.cheaper.samples, replaced }
+        let samples = if self.watch.mode == Mode::Stop { still.count() } else { self.cheaper.samples };
+        Counts { switches, stood, samples, replaced }
     }
 
     /// Has the kernel's program made and loaded, on a thread of its own: it takes tens of milliseconds.
